@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pack manifest, ``pack.toml``, schema ``understudy.pack/1``: what a pack promises.
+
+One folder per pack: ``pack.toml``, the runtime's files, a card (``README.md``). Every field stands below with its unit.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA = "understudy.pack/1"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+OptionValue = bool | int | float | str
+
+
+class Role(StrEnum):
+    """The jobs that packs play."""
+
+    MOTION = "motion"
+    INTERPOLATE = "interpolate"
+    UPSCALE = "upscale"
+    RELIGHT = "relight"
+
+
+class Encoding(StrEnum):
+    """What the numbers that a model sees mean. Every one but ``plate`` is reached through OCIO and a fixed shaper."""
+
+    PLATE = "plate"
+    """The plate's own scene-linear values, any finite float: no conversion, no shaper, no carry."""
+    SCENE_LINEAR = "scene_linear"
+    """The config's ``scene_linear`` role (ACEScg), any finite float: converted, no shaper, no carry needed."""
+    ACESCCT = "acescct"
+    """ACEScct code values (Academy S-2016-001)."""
+    DISPLAY_LOG = "display_log"
+    """sRGB below the knee and a logarithm above it, for networks trained on display pictures."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuntimeSpec(_Part):
+    """How the model is run.
+
+    Attributes:
+        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime).
+        file: The runtime's file, relative to the pack folder.
+        sha256: SHA-256 of that file.
+    """
+
+    kind: Literal["python", "onnx"]
+    file: str = Field(min_length=1)
+    sha256: Sha256
+
+
+class WeightFile(_Part):
+    """A further file the model needs, relative to the pack folder."""
+
+    file: str = Field(min_length=1)
+    sha256: Sha256
+
+
+class Contract(_Part):
+    """What goes in and comes out.
+
+    Attributes:
+        channels: Channels a call takes: 1 (each channel runs alone), 3 (RGB), or 0 for any number.
+        encoding: What the numbers mean to the model.
+        domain: Values the model was trained on, low and high, in ``encoding``; values outside are carried around it.
+            None means every finite float.
+        scales: Scale factors an upscaler offers; empty means any positive rational. Unused by other roles.
+        multiple_of: Sides are padded (edges repeated) to a multiple of this, pixels.
+        minimum_size: Sides are padded to at least this, pixels.
+        radius: Receptive radius in input pixels: how far one input sample reaches. -1 means the whole frame (no tiles).
+        temporal_window: Frames a call looks at.
+        precisions: Numeric types it may run in.
+        deterministic: Same input, same device: the same bytes.
+        confidence: The model gives its own confidence.
+    """
+
+    channels: Literal[0, 1, 3] = 3
+    encoding: Encoding
+    domain: tuple[float, float] | None = None
+    scales: tuple[float, ...] = ()
+    multiple_of: int = Field(1, ge=1, le=256)
+    minimum_size: int = Field(1, ge=1, le=4096)
+    radius: int = Field(ge=-1, le=4096)
+    temporal_window: int = Field(1, ge=1, le=16)
+    precisions: tuple[Literal["float32", "float16", "bfloat16"], ...] = ("float32",)
+    deterministic: bool = True
+    confidence: bool = False
+
+    @model_validator(mode="after")
+    def _domain_in_order(self) -> "Contract":
+        if self.domain is not None and self.domain[0] >= self.domain[1]:
+            raise ValueError("domain must be [low, high] with low < high")
+        if self.domain is None and self.encoding in (Encoding.ACESCCT, Encoding.DISPLAY_LOG):
+            raise ValueError("domain is required for an encoded input: say what values the model was trained on")
+        return self
+
+
+class OptionSpec(_Part):
+    """A knob of the pack.
+
+    Attributes:
+        type: ``bool``, ``int``, ``float`` or ``choice``.
+        default: Its value when nobody sets it.
+        minimum: Smallest value, in ``unit``.
+        maximum: Largest value, in ``unit``.
+        choices: For ``choice``.
+        unit: Unit of the value (``px``, ``iterations``); empty for none.
+        help: One sentence for a person.
+    """
+
+    type: Literal["bool", "int", "float", "choice"]
+    default: OptionValue
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    help: str = Field(min_length=1)
+
+
+class LicenseSpec(_Part):
+    """SPDX identifiers: what the author declares, and what a reviewer concluded."""
+
+    declared: str = Field(min_length=1)
+    concluded: str = Field(min_length=1)
+
+
+class TrainingSpec(_Part):
+    """What the model learned from.
+
+    Attributes:
+        basis: Where the training data came from; ``none`` for a model that never learned.
+        evidence: What backs that.
+        note: One sentence.
+    """
+
+    basis: Literal["synthetic", "licensed", "own", "public-domain", "none", "scraped", "unknown"]
+    evidence: Literal["self-declared", "contract", "audited", "not-applicable"]
+    note: str = ""
+
+
+class Citation(_Part):
+    """The paper or specification behind the pack."""
+
+    text: str = Field(min_length=1)
+    url: str = ""
+
+
+class PackManifest(_Part):
+    """The whole of ``pack.toml``.
+
+    Attributes:
+        schema_: Always ``understudy.pack/1`` (written ``schema``).
+        id: Lower-case words with hyphens; unique together with ``version``.
+        version: Semantic version of the pack.
+        role: The job it plays.
+        title: A short name for people.
+        description: One or two sentences: what it is good at and where it fails.
+        draft: The id of the lighter pack that ``--draft`` takes instead; empty for none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_: Literal["understudy.pack/1"] = Field(alias="schema")
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?$")
+    role: Role
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    draft: str = ""
+    runtime: RuntimeSpec
+    weights: tuple[WeightFile, ...] = ()
+    contract: Contract
+    options: dict[str, OptionSpec] = {}
+    license: LicenseSpec
+    training: TrainingSpec
+    citation: tuple[Citation, ...] = ()

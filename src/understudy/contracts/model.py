@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model protocol: tensors in, tensors out. What a pack's ``adapter.py`` implements and every runtime offers.
+
+Tensors are float32 ``(height, width, channels)``, top row first, in the encoding that the pack's contract declares.
+Displacements are in pixels with u right and **v down** (image rows), as OpenCV has them; roles turn v up for plates.
+
+======================  ==========================================  ====================================================
+role                    in                                          out
+======================  ==========================================  ====================================================
+motion                  ``a`` (h,w,3), ``b`` (h,w,3)                ``forward`` (h,w,2): a's pixel p is at p+forward in b;
+                                                                    ``backward`` (h,w,2): b's pixel p is at p+backward in
+                                                                    a; optional ``forward_confidence``,
+                                                                    ``backward_confidence`` (h,w,1) in 0-1
+interpolate             ``a``, ``b`` (h,w,3), ``forward``,          ``to_a``, ``to_b`` (h,w,2): the pixel p at time t is
+                        ``backward`` (h,w,2); ``call.time``         at p+to_a in a and p+to_b in b; ``weight`` (h,w,1):
+                                                                    share of b in 0-1; optional ``confidence`` (h,w,1)
+upscale                 ``image`` (h,w,c); ``call.region``          ``image``: exactly the pixels of ``call.region``
+relight                 ``image`` (h,w,3)                           ``normal`` (h,w,3), optional ``albedo`` (h,w,3) and
+                                                                    ``confidence`` (h,w,1); **or** ``image`` (h,w,3), the
+                                                                    relit picture in the same encoding
+======================  ==========================================  ====================================================
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Protocol
+
+from understudy.contracts.manifest import OptionValue
+from understudy.contracts.plate import FloatImage
+
+Tensors = dict[str, FloatImage]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The part of an upscaled image that a call must return, so that tiles keep the phase of the whole.
+
+    Output pixel ``i`` (absolute) has its center at ``(i + 0.5) / scale - 0.5`` in absolute input pixels.
+
+    Attributes:
+        in_x: Absolute input column of the tensor's first column.
+        in_y: Absolute input row of the tensor's first row.
+        x: Absolute output column of the first pixel to return.
+        y: Absolute output row of the first pixel to return.
+        width: Columns to return.
+        height: Rows to return.
+    """
+
+    in_x: int
+    in_y: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a call asks for beside its tensors.
+
+    Attributes:
+        scale: Upscale factor.
+        region: What an upscaler returns; None for other roles.
+        time: Where between a (0) and b (1) an interpolator stands.
+        draft: The caller prefers speed.
+        options: The pack's own knobs, each one set.
+    """
+
+    scale: Fraction = Fraction(1)
+    region: Region | None = None
+    time: float = 0.0
+    draft: bool = False
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+class Model(Protocol):
+    """A loaded model. ``run`` may be called from one thread at a time."""
+
+    def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
+        """One call; see the table above for the names."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the model holds; no call follows."""
+        ...
+
+
+Cancelled = Callable[[], bool]
+"""Asked between tiles: should the work stop?"""
