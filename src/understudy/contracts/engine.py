@@ -39,6 +39,10 @@ class Control:
             raise JobCancelledError("the job was cancelled")
 
 
+NO_CONTROL = Control()
+"""Nobody watches and nobody cancels."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackInfo:
     """What an engine says of one of its packs.
@@ -107,7 +111,7 @@ class Engine(Protocol):
         """
         ...
 
-    def run(self, request: RoleRequest, control: Control = Control(), /) -> RoleResult:
+    def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
         """Runs one request; may be called from several threads.
 
         Raises:

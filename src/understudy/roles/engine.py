@@ -8,7 +8,7 @@ from pathlib import Path
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
-from understudy.contracts.engine import Control, EngineInfo, PackInfo
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackInfo
 from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, PackError, UnderstudyError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import OptionValue, Role
@@ -55,7 +55,7 @@ class LocalEngine:
             failures=self._found.failures,
         )
 
-    def run(self, request: RoleRequest, control: Control = Control(), /) -> RoleResult:
+    def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
         """Runs one request; may be called from several threads.
 
         Raises:
@@ -70,7 +70,7 @@ class LocalEngine:
         except MemoryError as error:
             size = max((f"{p.width}x{p.height}" for p in request.plates.values()), default="")
             raise MemoryBudgetError(
-                f"{role.value} ran out of memory", where=size or None, fix="use smaller tiles (--tile) or fewer channels"
+                f"{role.value} ran out of memory", where=size or None, fix="use smaller tiles (--tile)"
             ) from error
 
     def close(self) -> None:
