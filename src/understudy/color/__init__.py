@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OCIO processors, the color-space decision, shapers and the carry form's encoder. The only place that imports PyOpenColorIO."""
+"""OCIO conversions, the color-space decision, shapers and the carry form. Only here is PyOpenColorIO imported."""

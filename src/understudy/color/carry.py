@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The carry form: a model changes what it was trained to see, and what it never saw is carried around it.
+
+With shaper S, its inverse D, clip c, model M and a plain resampler U::
+
+    same size   out = x + gate * [D(M(c(S x))) - D(c(S x))]     gate: 1 where c changed no channel, else 0
+    resized     out = D(M(c(S x))) + U(x - D(c(S x)))           x - D(c(S x)) is exactly 0 where c changed nothing
+
+A model that returns its input returns the plate bit for bit, for any encoding. Both work on tiles: give the parts that
+belong together and the tiles equal the whole.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.color.encoder import Encoder
+from understudy.contracts.errors import PlateError
+from understudy.contracts.manifest import Encoding
+from understudy.contracts.plate import FloatImage
+
+Codec = Callable[[FloatImage], FloatImage]
+
+_CHUNK = 1 << 18
+"""Pixels handled at a time, so that an 8K plate needs no further whole copies."""
+
+
+def same_size(x: FloatImage, encoder: Encoder, model: Codec) -> FloatImage:
+    """Runs a model that keeps the size.
+
+    Args:
+        x: float32 ``(h, w, 3)`` in the encoder's color space, all finite.
+        encoder: S, D and c of the job.
+        model: float32 ``(h, w, 3)`` to the same shape, in the encoding. Must not write into its input.
+
+    Returns:
+        A new array like ``x``: bit for bit ``x`` where the model returned its input exactly, where the clip changed a
+        channel, and where the model's answer is not finite.
+
+    Raises:
+        PlateError: The model's answer has another shape.
+    """
+    seen, inside = encoder.encode_with_inside(x)
+    return with_delta(x, seen, inside, model(seen), encoder)
+
+
+def with_delta(x: FloatImage, seen: FloatImage, inside: FloatImage, answer: FloatImage, encoder: Encoder) -> FloatImage:
+    """The second half of :func:`same_size`, for roles that run the model on tiles.
+
+    Args:
+        x: The plate's pixels, ``(h, w, 3)``.
+        seen: What the model saw of them.
+        inside: ``(h, w, 1)``, from :meth:`Encoder.inside`.
+        answer: What the model made of ``seen``.
+        encoder: The encoder that made ``seen``.
+
+    Raises:
+        PlateError: The shapes differ.
+    """
+    if answer.shape != x.shape:
+        raise PlateError(f"the model returned {answer.shape} for {x.shape}; it must keep the size")
+    own = encoder.encoding is Encoding.PLATE and encoder.domain is None
+    out = np.array(x, np.float32, order="C")
+    flat, flat_seen, flat_answer = out.reshape(-1, 3), seen.reshape(-1, 3), answer.reshape(-1, 3)
+    gate = inside.reshape(-1) != 0
+    for start in range(0, len(flat), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        old, new = flat_seen[part], flat_answer[part]
+        picked = np.flatnonzero((old != new).any(axis=1) & np.isfinite(new).all(axis=1) & gate[part])
+        if not picked.size:
+            continue
+        # A model that works in the plate's own values is taken at its word, with no rounding on the way.
+        changed = new[picked] if own else _moved(flat[part][picked], old[picked], new[picked], encoder)
+        flat[part][picked] = changed
+    return out
+
+
+def _moved(x: FloatImage, old: FloatImage, new: FloatImage, encoder: Encoder) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = x + (encoder.decode(new[None])[0] - encoder.decode(old[None])[0])
+    return np.where(np.isfinite(moved).all(axis=1, keepdims=True), moved, x)
+
+
+def resized(x: FloatImage, encoder: Encoder, model: Codec, resample: Codec) -> FloatImage:
+    """Runs a model that changes the size.
+
+    Args:
+        x: float32 ``(h, w, 3)`` in the encoder's color space, all finite.
+        encoder: S, D and c of the job.
+        model: float32 ``(h, w, 3)`` in the encoding to ``(H, W, 3)``.
+        resample: A linear resampler of ``(h, w, 3)`` to the same ``(H, W, 3)``.
+
+    Returns:
+        A new ``(H, W, 3)`` array. Where the model's answer is not finite: the plain resample of ``x``.
+
+    Raises:
+        PlateError: Model and resampler return different shapes.
+    """
+    seen, inside = encoder.encode_with_inside(x)
+    return with_excess(x, excess(x, seen, inside, encoder), model(seen), encoder, resample)
+
+
+def excess(x: FloatImage, seen: FloatImage, inside: FloatImage, encoder: Encoder) -> FloatImage | None:
+    """What the clip took away: ``x - D(c(S x))`` where it changed a channel, exactly 0 elsewhere.
+
+    Args:
+        x: The plate's pixels, ``(h, w, 3)``.
+        seen: What the model sees of them.
+        inside: ``(h, w, 1)``, from :meth:`Encoder.inside`.
+        encoder: The encoder that made ``seen``.
+
+    Returns:
+        float32 ``(h, w, 3)``; None where nothing was clipped at all.
+    """
+    clipped = np.flatnonzero(inside.reshape(-1) == 0)
+    if not clipped.size:
+        return None
+    out = np.zeros(x.shape, np.float32)
+    flat, flat_x, flat_seen = out.reshape(-1, 3), x.reshape(-1, 3), seen.reshape(-1, 3)
+    for start in range(0, len(clipped), _CHUNK):
+        picked = clipped[start : start + _CHUNK]
+        with np.errstate(over="ignore"):
+            left = flat_x[picked] - encoder.decode(flat_seen[picked][None])[0]
+        flat[picked] = np.nan_to_num(left, copy=False)
+    return out
+
+
+def with_excess(
+    x: FloatImage, carried: FloatImage | None, answer: FloatImage, encoder: Encoder, resample: Codec
+) -> FloatImage:
+    """The second half of :func:`resized`, for roles that run the model on tiles.
+
+    Args:
+        x: The plate's pixels, ``(h, w, 3)``.
+        carried: From :func:`excess`.
+        answer: What the model made of the encoded ``x``, ``(H, W, 3)``.
+        encoder: The encoder of the job.
+        resample: ``(h, w, 3)`` to ``(H, W, 3)``.
+
+    Raises:
+        PlateError: Model and resampler return different shapes.
+    """
+    good = np.isfinite(answer).all(axis=2, keepdims=True)
+    whole = bool(good.all())
+    decoded = encoder.decode(answer if whole else np.where(good, answer, np.float32(0)))
+    # Adding 0 where nothing is carried turns -0 into 0, as adding a carried 0 would: a tile must not differ by it.
+    added: FloatImage | float = 0.0 if carried is None else _same_shape(resample(carried), decoded)
+    with np.errstate(over="ignore"):
+        out = decoded + np.float32(0) if isinstance(added, float) else decoded + added
+    good &= np.isfinite(out).all(axis=2, keepdims=True)
+    return out if good.all() else np.where(good, out, _same_shape(resample(x), out))
+
+
+def _same_shape(image: FloatImage, like: FloatImage) -> FloatImage:
+    if image.shape != like.shape:
+        raise PlateError(f"the model returned {like.shape} and the resampler {image.shape}; they must agree")
+    return image
