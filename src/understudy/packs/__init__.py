@@ -1,2 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Discovers, checks and pins model packs."""
+"""Discovers, checks, pins and opens model packs. Running them is the business of ``understudy.runtimes``."""
+
+from understudy.packs.hashes import write_hashes
+from understudy.packs.manifest import MANIFEST_NAME, read_manifest
+from understudy.packs.options import settle_options
+from understudy.packs.pack import Pack, open_pack
+from understudy.packs.registry import Registry, parse_pin
+from understudy.packs.search import Discovery, discover, search_path, user_pack_folders
+
+__all__ = [
+    "MANIFEST_NAME",
+    "Discovery",
+    "Pack",
+    "Registry",
+    "discover",
+    "open_pack",
+    "parse_pin",
+    "read_manifest",
+    "search_path",
+    "settle_options",
+    "user_pack_folders",
+    "write_hashes",
+]

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors in, tensors out: ONNX Runtime and Python. The only place that imports onnxruntime and torch."""
+"""Runs models: tensors in, tensors out. The only place that imports onnxruntime or torch."""
+
+from understudy.runtimes.loading import LoadedModel, load_model
+from understudy.runtimes.providers import onnx_providers
+
+__all__ = ["LoadedModel", "load_model", "onnx_providers"]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the model of a pack on a device, and guards what it returns."""
+
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from understudy.contracts.errors import MemoryBudgetError, PackError, UnderstudyError, UsageError
+from understudy.contracts.manifest import PackManifest
+from understudy.contracts.model import Call, Model, Tensors
+from understudy.contracts.plate import FloatImage
+from understudy.runtimes.outputs import checked_outputs
+
+_DEVICE = re.compile(r"^(auto|cpu|cuda(:\d+)?)$")
+
+
+class PackFiles(Protocol):
+    """What a runtime needs of a pack; ``understudy.packs.Pack`` is one."""
+
+    @property
+    def manifest(self) -> PackManifest:
+        """What the pack promises."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        ...
+
+    def verify(self) -> None:
+        """Compares its files with their hashes; raises PackError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model that is ready to run.
+
+    Attributes:
+        model: Its ``run`` raises nothing but our errors, and returns tensors of the right names and shapes.
+            One thread at a time.
+        device: Where it runs: ``cpu``, ``cuda:0``.
+        providers: ONNX Runtime's execution providers in use; empty for Python packs.
+        note: What the caller should show, such as a fallback to the CPU; empty if there is nothing to say.
+    """
+
+    model: Model
+    device: str
+    providers: tuple[str, ...] = ()
+    note: str = ""
+
+
+def load_model(pack: PackFiles, *, device: str = "auto") -> LoadedModel:
+    """Verifies the hashes of a pack's files and loads its model.
+
+    Args:
+        pack: The pack.
+        device: ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``. A Python pack runs on the
+            CPU whatever is asked for, and says so in ``note``.
+
+    Raises:
+        PackError: A file is not the declared one, the model is broken, or its runtime is not installed.
+        DeviceUnavailableError: CUDA was asked for by name and an ONNX pack can't have it.
+        UsageError: The device has another name.
+    """
+    if not _DEVICE.match(device):
+        raise UsageError(f'"{device}" is no device', where="device", fix="choose auto, cpu, cuda or cuda:N")
+    pack.verify()
+    if pack.manifest.runtime.kind == "python":
+        from understudy.runtimes.python import load_adapter
+
+        note = f"{pack.manifest.id} runs on the CPU only" if device.startswith("cuda") else ""
+        return LoadedModel(model=_Guarded(load_adapter(pack), pack), device="cpu", note=note)
+    from understudy.runtimes.onnx import load_onnx
+
+    loaded = load_onnx(pack, device)
+    return LoadedModel(
+        model=_Guarded(loaded.model, pack), device=loaded.device, providers=loaded.providers, note=loaded.note
+    )
+
+
+class _Guarded:
+    """A model whose failures are our errors."""
+
+    def __init__(self, model: Model, pack: PackFiles) -> None:
+        self._model = model
+        self._manifest = pack.manifest
+        self._folder = pack.folder
+
+    def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
+        """One call."""
+        try:
+            out = self._model.run(tensors, call)
+        except UnderstudyError:
+            raise
+        except MemoryError:
+            fix = "use smaller tiles or a smaller pack"
+            raise MemoryBudgetError("the model ran out of memory", where=self._manifest.id, fix=fix) from None
+        except Exception as error:
+            raise failure(error, self._folder, f"{self._manifest.id} failed") from error
+        return checked_outputs(self._manifest, tensors, call, out)
+
+    def close(self) -> None:
+        """Frees the model."""
+        self._model.close()
+
+
+def failure(error: BaseException, folder: Path, what: str) -> PackError:
+    """An exception of a pack's code as a sentence that names the last line of the pack it went through."""
+    root = str(folder)
+    where = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(root):
+            where = f"{frame.filename}:{frame.lineno}"
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(root):
+        where = f"{error.filename}:{error.lineno}"
+        return PackError(f"{what}: {error.msg}", where=where)
+    text = " ".join(str(error).split())
+    return PackError(f"{what}: {type(error).__name__}: {text}"[:600], where=where or root)

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs ``.onnx`` models through ONNX Runtime.
+
+What a graph must look like (all tensors float32, NCHW with N = 1, names as in ``understudy.contracts.model``):
+
+- Inputs: the role's tensors (``image``; ``a b``; ``a b forward backward``). A graph with one input and a role with one
+  tensor may name it as it likes, and so may a graph with one output and a role that requires one tensor. Further
+  inputs may be ``scale`` or ``time`` (float32 scalar or shape [1]) and the pack's options by name (float32, int64 or
+  bool scalar; for a choice the index of it, int64).
+- ``contract.channels`` 1 or 3 must be the graph's channel axis; 0 needs a free channel axis.
+- Height and width are free or fixed. A fixed size is tiled over the image here, overlapped by the radius and with the
+  edges repeated, so it needs a radius that leaves something in the middle.
+- A motion graph without ``backward`` is run twice, the second time with a and b exchanged.
+- An upscaler returns its input's size times the scale; the region is cropped here.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.contracts.errors import MemoryBudgetError, PackError
+from understudy.contracts.manifest import PackManifest, Role
+from understudy.contracts.model import Call, Tensors
+from understudy.contracts.plate import FloatImage
+from understudy.runtimes.loading import LoadedModel, PackFiles
+from understudy.runtimes.onnx_file import BUILT_IN_DOMAINS, onnx_facts
+from understudy.runtimes.outputs import input_names, output_channels
+from understudy.runtimes.providers import CPU, CUDA, import_onnxruntime, settled_device, wanted_providers
+
+_KNOB_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
+_EXCHANGED = {"a": "b", "b": "a"}
+
+
+def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
+    """A session for a pack's graph, after the graph was checked against the manifest.
+
+    Args:
+        pack: A pack of kind ``onnx``, its hashes verified.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        PackError: ONNX Runtime is missing, or the file is broken, unsafe or not what the manifest says.
+        DeviceUnavailableError: CUDA was asked for by name and is not there.
+    """
+    ort = import_onnxruntime()
+    path = pack.folder / pack.manifest.runtime.file
+    source = _safe_source(pack, path)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = _cores()
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.use_deterministic_compute = True
+    wanted = wanted_providers(ort, device)
+    try:
+        session = ort.InferenceSession(source, options, providers=wanted)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise PackError(f"ONNX Runtime can't load it: {text}"[:500], where=path.as_posix()) from None
+    providers = tuple(session.get_providers())
+    where, note = settled_device(device, providers, has_cuda=CUDA in ort.get_available_providers())
+    plan = _plan(pack.manifest, session, path.as_posix())
+    return LoadedModel(
+        model=_OnnxModel(session, pack.manifest, plan, path), device=where, providers=providers or (CPU,), note=note
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _safe_source(pack: PackFiles, path: Path) -> bytes | str:
+    """The model's bytes, or its path when it has declared external data, after it was looked into."""
+    where = path.as_posix()
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != pack.manifest.runtime.sha256:
+        raise PackError("changed while the pack was loading", where=where, fix="load the pack again")
+    facts = onnx_facts(data, where=where)
+    if foreign := sorted(facts.domains - BUILT_IN_DOMAINS):
+        fix = "export the model with standard ONNX operators"
+        raise PackError(f'uses custom operators of the domain "{foreign[0]}"', where=where, fix=fix)
+    declared = {weight.file for weight in pack.manifest.weights}
+    base = Path(pack.manifest.runtime.file).parent
+    if outside := sorted(name for name in facts.external if (base / name).as_posix() not in declared):
+        fix = "list it under [[weights]], or save the model as one file"
+        raise PackError(f'reads the undeclared file "{outside[0]}"', where=where, fix=fix)
+    return where if facts.external else data
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How tensors map to a graph.
+
+    Attributes:
+        images: Tensor name to graph input.
+        knobs: ``scale``, ``time`` or option name to the type and rank of its graph input.
+        outputs: Tensor name to graph output.
+        channels: The image's channel axis; 0 is free.
+        size: Fixed (height, width), or None.
+    """
+
+    images: Mapping[str, str]
+    knobs: Mapping[str, tuple[type[np.generic], int]]
+    outputs: Mapping[str, str]
+    channels: int
+    size: tuple[int, int] | None
+
+
+def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
+    role, wanted = manifest.role, input_names(manifest.role)
+    inputs = {node.name: node for node in session.get_inputs()}
+    knob_names = {"scale", "time", *manifest.options}
+    pictures = [name for name in inputs if name not in knob_names]
+    images = {name: name for name in wanted}
+    if len(wanted) == 1 and len(pictures) == 1:
+        images = {wanted[0]: pictures[0]}
+    if set(images.values()) != set(pictures):
+        fix = f"name them {', '.join(wanted)}; others may be scale, time or options"
+        raise PackError(f"its inputs are {', '.join(inputs)}", where=where, fix=fix)
+    axes = [_axes(inputs[name], where) for name in images.values()]
+    channels, height, width = axes[0]
+    if any(other[1:] != (height, width) for other in axes[1:]) or (height == 0) != (width == 0):
+        fix = "give every input the same height and width, all fixed or all free"
+        raise PackError("its inputs differ in height or width", where=where, fix=fix)
+    if channels != manifest.contract.channels:
+        took = f"{channels} channels" if channels else "any number of channels"
+        fix = f"write contract.channels = {channels}" if channels in {0, 1, 3} else "export it for 1 or 3 channels"
+        raise PackError(f"its input takes {took}, the manifest says {manifest.contract.channels}", where=where, fix=fix)
+    if height and (manifest.contract.radius < 0 or min(height, width) <= 2 * _overlap(manifest)):
+        fix = "export it with free height and width, or state its true radius"
+        problem = f"takes {width}x{height} only, which a radius of {manifest.contract.radius} leaves nothing of"
+        raise PackError(problem, where=where, fix=fix)
+    if role is Role.UPSCALE and "scale" not in inputs and len(manifest.contract.scales) != 1:
+        fix = "write contract.scales with its one factor, or give the graph an input named scale"
+        raise PackError("has one scale factor, and the manifest does not name it", where=where, fix=fix)
+    return _Plan(images, _knobs(inputs, knob_names, where), _outputs(role, session, where), channels,
+                 (height, width) if height else None)  # fmt: skip
+
+
+def _axes(node: Any, where: str) -> tuple[int, int, int]:
+    """Channels, height and width of an image input; 0 for a free axis."""
+    shape = node.shape
+    if node.type != "tensor(float)" or len(shape) != 4 or (isinstance(shape[0], int) and shape[0] != 1):
+        fix = "export it with float32 inputs of shape (1, channels, height, width)"
+        raise PackError(f'its input "{node.name}" is {node.type} {shape}', where=where, fix=fix)
+    channels, height, width = (axis if isinstance(axis, int) else 0 for axis in shape[1:])
+    return channels, height, width
+
+
+def _knobs(inputs: Mapping[str, Any], names: set[str], where: str) -> dict[str, tuple[type[np.generic], int]]:
+    knobs: dict[str, tuple[type[np.generic], int]] = {}
+    for name in inputs.keys() & names:
+        node = inputs[name]
+        if node.type not in _KNOB_TYPES or len(node.shape) > 1:
+            fix = "make it a float32, int64 or bool scalar"
+            raise PackError(f'its input "{name}" is {node.type} {node.shape}', where=where, fix=fix)
+        knobs[name] = (_KNOB_TYPES[node.type], len(node.shape))
+    return knobs
+
+
+def _outputs(role: Role, session: Any, where: str) -> dict[str, str]:
+    nodes = {node.name: node for node in session.get_outputs()}
+    if role is Role.UPSCALE and len(nodes) == 1:
+        found = {"image": next(iter(nodes))}
+    else:
+        found = {name: name for name in output_channels(role) if name in nodes}
+        if len(found) != len(nodes) or (role is Role.MOTION and "forward" not in found):
+            fix = f"name them {', '.join(output_channels(role))}"
+            raise PackError(f"its outputs are {', '.join(nodes)}", where=where, fix=fix)
+    for name in found.values():
+        if nodes[name].type != "tensor(float)" or len(nodes[name].shape or [0, 0, 0, 0]) != 4:
+            fix = "export it with float32 outputs of shape (1, channels, height, width)"
+            raise PackError(f'its output "{name}" is {nodes[name].type} {nodes[name].shape}', where=where, fix=fix)
+    return found
+
+
+def _overlap(manifest: PackManifest) -> int:
+    """The radius grown to a whole number of the network's own cells, so that windows keep their phase."""
+    cell = manifest.contract.multiple_of
+    return -(-max(manifest.contract.radius, 0) // cell) * cell
+
+
+class _OnnxModel:
+    """A session as a model."""
+
+    def __init__(self, session: Any, manifest: PackManifest, plan: _Plan, path: Path) -> None:
+        self._session = session
+        self._manifest = manifest
+        self._plan = plan
+        self._where = path.as_posix()
+
+    def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
+        """One call; a graph of one channel is run for each channel of the input."""
+        images = {name: tensors[name] for name in self._plan.images}
+        first = next(iter(images.values()))
+        channels = first.shape[2]
+        if self._plan.channels == 1 and channels > 1:
+            each = [self._run_whole({k: v[..., c : c + 1] for k, v in images.items()}, call) for c in range(channels)]
+            return {name: np.concatenate([out[name] for out in each], axis=2) for name in each[0]}
+        if self._plan.channels not in {0, channels}:
+            fix = f"give it {self._plan.channels}"
+            raise PackError(f"was given {channels} channels", where=self._where, fix=fix)
+        out = self._run_whole(images, call)
+        if self._manifest.role is Role.MOTION and "backward" not in out:
+            back = self._run_whole({_EXCHANGED[name]: image for name, image in images.items()}, call)
+            out["backward"] = back["forward"]
+            if "forward_confidence" in back:
+                out["backward_confidence"] = back["forward_confidence"]
+        return out
+
+    def close(self) -> None:
+        """Drops the session."""
+        self._session = None
+
+    def _run_whole(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
+        if self._plan.size is None:
+            out = self._run_graph({name: _to_nchw(image) for name, image in images.items()}, call)
+        else:
+            out = self._run_windows(images, call, self._plan.size)
+        return {name: self._cropped(image, call) for name, image in out.items()}
+
+    def _cropped(self, image: FloatImage, call: Call) -> FloatImage:
+        region = call.region
+        if region is None:
+            return image
+        left, top = region.x - region.in_x * call.scale, region.y - region.in_y * call.scale
+        if left.denominator != 1 or top.denominator != 1:
+            problem = f"can't start at input pixel {region.in_x}, {region.in_y} at a scale of {call.scale}"
+            raise PackError(problem, where=self._where, fix="use a whole scale factor")
+        return image[int(top) : int(top) + region.height, int(left) : int(left) + region.width]
+
+    def _run_windows(self, images: Mapping[str, FloatImage], call: Call, size: tuple[int, int]) -> Tensors:
+        """Runs a fixed size over the image; every pixel kept lies at least the radius within its window."""
+        overlap = _overlap(self._manifest)
+        height, width = next(iter(images.values())).shape[:2]
+        step_y, step_x = (side - 2 * overlap for side in size)
+        cell = self._manifest.contract.multiple_of
+        step_y, step_x = max(step_y // cell * cell, 1), max(step_x // cell * cell, 1)
+        rows, columns = range(0, height, step_y), range(0, width, step_x)
+        below = rows[-1] + size[0] - overlap - height
+        right = columns[-1] + size[1] - overlap - width
+        pads = ((overlap, max(below, 0)), (overlap, max(right, 0)), (0, 0))
+        padded = {name: np.pad(image, pads, mode="edge") for name, image in images.items()}
+        scale = call.scale
+        if scale.denominator != 1:
+            problem = f"has a fixed size, which can't be tiled at a scale of {scale}"
+            raise PackError(problem, where=self._where, fix="use a whole scale factor")
+        whole: Tensors = {}
+        for y in rows:
+            for x in columns:
+                window = {k: _to_nchw(v[y : y + size[0], x : x + size[1]]) for k, v in padded.items()}
+                kept_h, kept_w = min(step_y, height - y), min(step_x, width - x)
+                for name, out in self._run_graph(window, call).items():
+                    if name not in whole:
+                        shape = (int(height * scale), int(width * scale), out.shape[2])
+                        whole[name] = np.empty(shape, np.float32)
+                    top, left = int(overlap * scale), int(overlap * scale)
+                    part = out[top : top + int(kept_h * scale), left : left + int(kept_w * scale)]
+                    whole[name][int(y * scale) :, int(x * scale) :][: part.shape[0], : part.shape[1]] = part
+        return whole
+
+    def _run_graph(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
+        """One run of the graph on NCHW arrays; its outputs as (height, width, channels)."""
+        feeds: dict[str, np.ndarray[Any, Any]] = {self._plan.images[name]: image for name, image in images.items()}
+        feeds |= {name: self._knob(name, kind, rank, call) for name, (kind, rank) in self._plan.knobs.items()}
+        try:
+            results = self._session.run(list(self._plan.outputs.values()), feeds)
+        except Exception as error:
+            text = " ".join(str(error).split())
+            if "Failed to allocate memory" in text or "out of memory" in text.lower():
+                fix = "use smaller tiles"
+                raise MemoryBudgetError("ONNX Runtime ran out of memory", where=self._where, fix=fix) from None
+            raise PackError(f"ONNX Runtime failed: {text}"[:500], where=self._where) from None
+        height, width = next(iter(images.values())).shape[2:]
+        return {name: self._out(name, result, height, width, call)
+                for name, result in zip(self._plan.outputs, results, strict=True)}  # fmt: skip
+
+    def _out(self, name: str, result: np.ndarray[Any, Any], height: int, width: int, call: Call) -> FloatImage:
+        expected = (int(height * call.scale), int(width * call.scale))
+        if result.ndim != 4 or result.shape[0] != 1 or result.shape[2:] != expected:
+            problem = f'its output "{name}" has the shape {_shape(result.shape)}'
+            fix = f"it must be (1, channels, {expected[0]}, {expected[1]}) for an input of {width}x{height}"
+            raise PackError(problem, where=self._where, fix=fix)
+        return np.ascontiguousarray(result[0].transpose(1, 2, 0), dtype=np.float32)
+
+    def _knob(self, name: str, kind: type[np.generic], rank: int, call: Call) -> np.ndarray[Any, Any]:
+        value: float | int | bool
+        if name == "scale":
+            value = float(call.scale)
+        elif name == "time":
+            value = call.time
+        else:
+            spec, given = self._manifest.options[name], call.options[name]
+            value = spec.choices.index(str(given)) if spec.type == "choice" else float(given)
+        return np.full((1,) * rank, value, dtype=kind)
+
+
+def _to_nchw(image: FloatImage) -> FloatImage:
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[np.newaxis])
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(map(str, shape))})"
