@@ -6,7 +6,7 @@ from understudy.packs.manifest import MANIFEST_NAME, read_manifest
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack, open_pack
 from understudy.packs.registry import Registry, parse_pin
-from understudy.packs.search import Discovery, discover, search_path, user_pack_folders
+from understudy.packs.discovery import Discovery, discover, search_path, user_pack_folders
 
 __all__ = [
     "MANIFEST_NAME",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from understudy.contracts.engine import PackInfo
 from understudy.contracts.errors import PackError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest, Role
@@ -72,18 +71,6 @@ class Pack:
                     where=shown(path),
                     fix=f"restore the file or, if the change is meant, run `understudy packs pin {shown(self.folder)}`",
                 )
-
-    def info(self) -> PackInfo:
-        """What an engine says of it."""
-        return PackInfo(
-            pin=self.pin,
-            role=self.role.value,
-            title=self.manifest.title,
-            description=self.manifest.description,
-            draft=self.manifest.draft,
-            source=f"{self.source} {self.folder.as_posix()}",
-            manifest=self.manifest.model_dump(mode="json", by_alias=True),
-        )
 
 
 def open_pack(folder: Path, source: str = "given") -> Pack:

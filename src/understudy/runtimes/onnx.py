@@ -27,7 +27,7 @@ from understudy.contracts.errors import MemoryBudgetError, PackError
 from understudy.contracts.manifest import PackManifest, Role
 from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage
-from understudy.runtimes.loading import LoadedModel, PackFiles
+from understudy.runtimes.load import LoadedModel, PackFiles
 from understudy.runtimes.onnx_file import BUILT_IN_DOMAINS, onnx_facts
 from understudy.runtimes.outputs import input_names, output_channels
 from understudy.runtimes.providers import CPU, CUDA, import_onnxruntime, settled_device, wanted_providers

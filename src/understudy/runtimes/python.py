@@ -18,7 +18,7 @@ from types import ModuleType
 
 from understudy.contracts.errors import PackError, UnderstudyError
 from understudy.contracts.model import Model
-from understudy.runtimes.loading import PackFiles, failure
+from understudy.runtimes.load import PackFiles, failure
 
 _NAMESPACE = "understudy._packs"
 _lock = threading.RLock()
