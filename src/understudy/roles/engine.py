@@ -9,7 +9,7 @@ from pathlib import Path
 from understudy import __version__
 from understudy.color.config import ColorConfig
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackInfo
-from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, PackError, UnderstudyError
+from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import OptionValue, Role
 from understudy.contracts.model import Call, Tensors
@@ -18,7 +18,8 @@ from understudy.packs.discovery import Discovery, discover
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack
 from understudy.roles.tools import PackedModel
-from understudy.runtimes.load import LoadedModel, load_model, onnx_providers
+from understudy.runtimes.load import LoadedModel, load_model
+from understudy.runtimes.providers import onnx_providers
 
 
 class LocalEngine:
@@ -106,17 +107,7 @@ def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
 
     def run(tensors: Mapping[str, FloatImage], call: Call) -> Tensors:
         with lock:
-            try:
-                return loaded.model.run(tensors, call)
-            except (UnderstudyError, MemoryError, JobCancelledError):
-                raise
-            except Exception as error:
-                shapes = ", ".join(f"{name} {tensor.shape}" for name, tensor in tensors.items())
-                raise PackError(
-                    f"the model failed on {shapes}: {type(error).__name__}: {error}",
-                    where=str(pack.pin),
-                    fix=f"run: understudy packs check {pack.folder}",
-                ) from error
+            return loaded.model.run(tensors, call)
 
     def settle(given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         return settle_options(pack.manifest, given)
