@@ -7,8 +7,8 @@ Sources: Walter et al. 2007 (GGX), Heitz 2014 (height-correlated Smith), Schlick
 import numpy as np
 
 from understudy.contracts.lights import AmbientLight, DirectionalLight, LightRig, PointLight
-from understudy.contracts.plate import FloatImage
-from understudy.demo.scene import Surface
+from understudy.demo.geometry import Surface
+from understudy.demo.texture import Values
 
 DAY = LightRig(
     lights=(
@@ -36,7 +36,7 @@ NIGHT = LightRig(
 _F0 = 0.04
 
 
-def shade(look: Surface, points: FloatImage, rig: LightRig) -> FloatImage:
+def shade(look: Surface, points: Values, rig: LightRig) -> Values:
     """Light that leaves the points toward the camera at the origin: dielectric surfaces, no shadows.
 
     Args:
@@ -57,6 +57,8 @@ def shade(look: Surface, points: FloatImage, rig: LightRig) -> FloatImage:
     reflected = _reflectance(look.roughness, facing)
     base = albedo * (1 - reflected)[:, None]
     total = np.zeros_like(points)
+    toward: Values
+    falloff: Values | np.float32
     for item in rig.lights:
         radiance = np.array(item.radiance, dtype=np.float32)
         if isinstance(item, AmbientLight):
@@ -78,13 +80,12 @@ def shade(look: Surface, points: FloatImage, rig: LightRig) -> FloatImage:
     return out
 
 
-def _dot(a: FloatImage, b: FloatImage) -> FloatImage:
-    return np.einsum("ni,ni->n", a, b)
+def _dot(a: Values, b: Values) -> Values:
+    product: Values = np.einsum("ni,ni->n", a, b)
+    return product
 
 
-def _ggx(
-    normal: FloatImage, view: FloatImage, toward: FloatImage, facing: FloatImage, cosine: FloatImage, roughness: float
-) -> FloatImage:
+def _ggx(normal: Values, view: Values, toward: Values, facing: Values, cosine: Values, roughness: float) -> Values:
     half = view + toward
     half /= np.maximum(np.linalg.norm(half, axis=-1, keepdims=True), 1e-6)
     square = np.float32(roughness**4)
@@ -94,11 +95,13 @@ def _ggx(
         square + (1 - square) * np.square(cosine)
     )
     fresnel = _F0 + (1 - _F0) * np.power(1 - np.clip(_dot(view, half), 0, 1), 5)
-    return (distribution * fresnel * 0.5 / np.maximum(smith, 1e-6)).astype(np.float32)
+    glint: Values = distribution * fresnel * 0.5 / np.maximum(smith, 1e-6)
+    return glint.astype(np.float32)
 
 
-def _reflectance(roughness: float, facing: FloatImage) -> FloatImage:
+def _reflectance(roughness: float, facing: Values) -> Values:
     x, y = 1 - roughness, 0.0425 - 0.0275 * roughness
     bend = np.minimum(x * x, np.exp2(-9.28 * facing)) * x + y
     scale, bias = -1.04 * bend + (1.04 - 0.572 * roughness), 1.04 * bend + (0.022 * roughness - 0.04)
-    return np.clip(_F0 * scale + bias, 0, 1).astype(np.float32)
+    share: Values = np.clip(_F0 * scale + bias, 0, 1)
+    return share.astype(np.float32)

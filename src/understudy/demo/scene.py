@@ -1,122 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo scene: what is in it, how it moves, what it is made of. Pure functions of a frame time.
-
-Camera space is right-handed, x right, y up, z toward the camera, one unit about a meter. The camera stands still at the
-origin and everything else moves, so that world and camera space are one. Pixels are those of the display window at scale 1,
-x right and y **down**, pixel centers at halves. Colors are scene-linear ACES2065-1.
-"""
-
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+# ruff: noqa: D102, ARG002 -- the methods and their arguments are those of geometry.Element
+"""What is in the demo scene, how it moves, what it is made of. Colors are scene-linear ACES2065-1."""
 
 import numpy as np
 
-from understudy.contracts.plate import FloatImage
-from understudy.demo.texture import Noise, lettering, make_noise, mix, smoothstep
-
-WIDTH, HEIGHT = 960, 540
-FIELD_OF_VIEW = 45.0
-FOCAL = WIDTH / 2 / float(np.tan(np.radians(FIELD_OF_VIEW / 2)))
-CENTER_X, HORIZON = WIDTH / 2, 214.0
-FIRST, LAST = 1001, 1024
-SUN = 500.0
-FLOOR = -1.35
-
-_AP1_TO_AP0 = np.array(  # Academy S-2014-004, ACEScg to ACES2065-1
-    [
-        [0.6954522414, 0.1406786965, 0.1638690622],
-        [0.0447945634, 0.8596711185, 0.0955343182],
-        [-0.0055258826, 0.0040252103, 1.0015006723],
-    ]
-)
-
-
-def ap0(red: float, green: float, blue: float) -> FloatImage:
-    """An ACEScg color as ACES2065-1."""
-    return (_AP1_TO_AP0 @ np.array([red, green, blue])).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Where an element is: ``camera_point = rotation @ local_point + center``."""
-
-    rotation: FloatImage
-    center: FloatImage
-
-
-@dataclass(frozen=True, slots=True)
-class Surface:
-    """What an element looks like at some points, before light.
-
-    Attributes:
-        normal: Unit vectors in camera space, ``(..., 3)``; zero where nothing is lit.
-        albedo: Diffuse reflectance, ``(..., 3)``.
-        emission: Light of its own, ``(..., 3)``.
-        roughness: GGX roughness (its square is alpha), the same all over.
-    """
-
-    normal: FloatImage
-    albedo: FloatImage
-    emission: FloatImage
-    roughness: float = 1.0
-
-
-def _turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> FloatImage:
-    cx, sx, cy, sy, cz, sz = np.cos(x), np.sin(x), np.cos(y), np.sin(y), np.cos(z), np.sin(z)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return (about_z @ about_y @ about_x).astype(np.float32)
-
-
-def rays(x: FloatImage, y: FloatImage) -> FloatImage:
-    """Directions through pixels, ``(..., 3)`` with z = -1, so that distance along z scales them to points."""
-    return np.stack([(x - CENTER_X) / FOCAL, (HORIZON - y) / FOCAL, np.full_like(x, -1)], axis=-1).astype(np.float32)
-
-
-def project(points: FloatImage) -> tuple[FloatImage, FloatImage]:
-    """Pixels ``x, y`` of camera-space points."""
-    scale = np.float32(FOCAL) / -points[..., 2]
-    return points[..., 0] * scale + np.float32(CENTER_X), np.float32(HORIZON) - points[..., 1] * scale
-
-
-class Element(ABC):
-    """One thing in the scene.
-
-    Attributes:
-        name: For people.
-        number: Its value in the ``id.X`` channel.
-        solid: It counts in alpha (the sky does not: renderers write a visible dome light so).
-    """
-
-    name: str
-    number: int
-    solid: bool = True
-
-    @abstractmethod
-    def pose(self, time: float) -> Pose:
-        """Where it is at a frame time."""
-
-    @abstractmethod
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
-        """Coverage in 0-1 and depth (along -z) of each ray; ``pixel`` is a pixel's size in display pixels."""
-
-    @abstractmethod
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
-        """Its look at camera-space points on it."""
-
-    def bounds(self, time: float) -> tuple[float, float, float, float] | None:
-        """Pixels left, top, right, bottom that hold it, or None for anywhere."""
-        return None
-
-    def carry(self, points: FloatImage, time: float, other: float) -> FloatImage:
-        """Camera-space points that ride on it, at another time."""
-        old, new = self.pose(time), self.pose(other)
-        return (points - old.center) @ (new.rotation @ old.rotation.T).T + new.center
-
-
-def _black(points: FloatImage) -> FloatImage:
-    return np.zeros_like(points)
+from understudy.demo.balls import Ball, BeachBall, Bouncer, Marble
+from understudy.demo.geometry import FIRST, FLOOR, FOCAL, SUN, Element, Pose, Surface, ap0, black, project, turn
+from understudy.demo.texture import Values, lettering, make_noise, mix, smoothstep
 
 
 class Sky(Element):
@@ -134,13 +24,13 @@ class Sky(Element):
     def pose(self, time: float) -> Pose:
         step = time - FIRST
         center = np.array([-0.42 * step, 0.05 * step, -self._depth + 0.25 * step], dtype=np.float32)
-        return Pose(_turn(z=0.0012 * step), center)
+        return Pose(turn(z=0.0012 * step), center)
 
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
+    def trace(self, ray: Values, time: float, pixel: float) -> tuple[Values, Values]:
         depth = -self.pose(time).center[2]
         return np.ones(ray.shape[:-1], np.float32), np.full(ray.shape[:-1], depth, np.float32)
 
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
+    def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
         local = (points - pose.center) @ pose.rotation
         x, y = local[..., 0], local[..., 1]
         low = smoothstep(-12, 44, y)
@@ -158,7 +48,7 @@ class Sky(Element):
         glow = ap0(1.0, 0.72, 0.42) * (1.4 * np.exp(-away / 4.5) + 0.35 * np.exp(-away / 14))[..., None]
         # The limb is soft over eleven pixels so that no kernel overshoots the disc: 500 in must stay 500 out.
         disc = 1 - smoothstep(3.2, 7.0, away)
-        return Surface(_black(points), _black(points), mix(base + glow, np.full_like(points, SUN), disc))
+        return Surface(black(points), black(points), mix(base + glow, np.full_like(points, SUN), disc))
 
 
 class Hills(Element):
@@ -172,16 +62,16 @@ class Hills(Element):
         self._rock = make_noise(seed + 1, 2, 0.25, 2.4, 16)
 
     def pose(self, time: float) -> Pose:
-        return Pose(_turn(), np.array([-0.03 * (time - FIRST), FLOOR, -self._depth], dtype=np.float32))
+        return Pose(turn(), np.array([-0.03 * (time - FIRST), FLOOR, -self._depth], dtype=np.float32))
 
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
+    def trace(self, ray: Values, time: float, pixel: float) -> tuple[Values, Values]:
         pose = self.pose(time)
         x, y = ray[..., 0] * self._depth - pose.center[0], ray[..., 1] * self._depth - pose.center[1]
         ridge = 2.5 + 0.55 * self._ridge.at(x)
         coverage = np.clip((ridge - y) * np.float32(FOCAL / self._depth / pixel) + 0.5, 0, 1)
         return coverage, np.full_like(x, self._depth)
 
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
+    def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
         local = points - pose.center
         x, y = local[..., 0], local[..., 1]
         bump, side = self._rock.at(x, y), self._rock.at(y + 7, x)
@@ -192,7 +82,7 @@ class Hills(Element):
             np.broadcast_to(ap0(0.17, 0.14, 0.10), points.shape),
             smoothstep(-1.6, 1.6, bump),
         )
-        return Surface(normal.astype(np.float32), tint * (1 + 0.2 * side)[..., None], _black(points))
+        return Surface(normal.astype(np.float32), tint * (1 + 0.2 * side)[..., None], black(points))
 
 
 class Floor(Element):
@@ -207,15 +97,15 @@ class Floor(Element):
         self._standing = standing
 
     def pose(self, time: float) -> Pose:
-        return Pose(_turn(), np.array([-0.024 * (time - FIRST), FLOOR, 0.012 * (time - FIRST)], dtype=np.float32))
+        return Pose(turn(), np.array([-0.024 * (time - FIRST), FLOOR, 0.012 * (time - FIRST)], dtype=np.float32))
 
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
+    def trace(self, ray: Values, time: float, pixel: float) -> tuple[Values, Values]:
         down = -ray[..., 1]
         edge = -FLOOR / self._far
         coverage = np.clip((down - edge) * np.float32(FOCAL / pixel) + 0.5, 0, 1)
         return coverage, (-FLOOR / np.maximum(down, edge * 0.98)).astype(np.float32)
 
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
+    def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
         local = points - pose.center
         x, z = local[..., 0], local[..., 2]
         depth = -points[..., 2]
@@ -234,134 +124,14 @@ class Floor(Element):
             shade *= 1 - np.float32(0.85 / (1 + 2.2 * lift)) * np.exp(-np.square(gap / (0.85 + 0.5 * lift)))
         normal = np.zeros_like(points)
         normal[..., 1] = 1
-        return Surface(normal, albedo * shade[..., None], _black(points), 0.7)
+        return Surface(normal, albedo * shade[..., None], black(points), 0.7)
 
 
-def _soft_wave(phase: FloatImage, footprint: FloatImage) -> FloatImage:
+def _soft_wave(phase: Values, footprint: Values) -> Values:
     """A square wave of period 2 with soft steps that fades to its mean where a pixel holds a period."""
     fade = np.exp(-np.square(1.6 * footprint))
-    return np.tanh(5.5 * np.sin(np.float32(np.pi) * phase) / (1 + 14 * footprint)) * fade
-
-
-class Ball(Element):
-    """A patterned sphere."""
-
-    def __init__(
-        self, name: str, number: int, radius: float, roughness: float, seed: int, colors: tuple[FloatImage, FloatImage]
-    ) -> None:
-        self.name, self.number, self.radius, self._roughness = name, number, radius, roughness
-        self._colors = colors
-        self._detail = make_noise(seed, 3, 0.9, 7.0, 16)
-
-    def center(self, time: float) -> FloatImage:
-        """Its center at a frame time."""
-        raise NotImplementedError
-
-    def turn(self, time: float) -> FloatImage:
-        """Its rotation at a frame time."""
-        raise NotImplementedError
-
-    def center_from(self, floor: Pose) -> FloatImage:
-        """Its center at the time of the floor's pose."""
-        return self.center(FIRST - float(floor.center[0]) / 0.024)
-
-    def pose(self, time: float) -> Pose:
-        return Pose(self.turn(time), self.center(time))
-
-    def bounds(self, time: float) -> tuple[float, float, float, float]:
-        center = self.center(time)
-        x, y = project(center)
-        reach = 1.12 * self.radius * FOCAL / (-float(center[2]) - self.radius) + 4
-        return float(x) - reach, float(y) - reach, float(x) + reach, float(y) + reach
-
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
-        center = self.center(time)
-        square = np.einsum("...i,...i->...", ray, ray)
-        toward = ray @ center
-        nearest = toward / square
-        miss = np.sqrt(np.maximum(float(center @ center) - toward * nearest, 0))
-        coverage = np.clip((self.radius - miss) * np.float32(FOCAL / pixel) / nearest + 0.5, 0, 1)
-        half = np.sqrt(np.maximum(self.radius**2 - np.square(miss), 0) / square)
-        return np.where(nearest > 0, coverage, 0).astype(np.float32), (nearest - half).astype(np.float32)
-
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
-        normal = points - pose.center
-        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-        local = normal @ pose.rotation
-        size = float(-pose.center[2]) * pixel / FOCAL / self.radius
-        albedo = (
-            self.paint(local, size) * np.clip(1 + 0.2 * self._detail.at(*np.moveaxis(local, -1, 0)), 0.3, 2)[..., None]
-        )
-        return Surface(normal.astype(np.float32), albedo.astype(np.float32), _black(points), self._roughness)
-
-    def paint(self, local: FloatImage, size: float) -> FloatImage:
-        """The pattern at unit vectors of the ball's own space; ``size`` is a pixel in radians."""
-        raise NotImplementedError
-
-
-class BeachBall(Ball):
-    """Eight sectors in two colors with white caps; it rolls to the right."""
-
-    def center(self, time: float) -> FloatImage:
-        step = time - FIRST
-        return np.array([-1.62 + 0.034 * step, FLOOR + self.radius, -6.4 - 0.006 * step], dtype=np.float32)
-
-    def turn(self, time: float) -> FloatImage:
-        return _turn(z=-0.034 / self.radius * (time - FIRST)) @ _turn(x=0.5, y=0.35)
-
-    def paint(self, local: FloatImage, size: float) -> FloatImage:
-        x, y, z = np.moveaxis(local, -1, 0)
-        around = np.maximum(np.hypot(x, y), 1e-4)
-        sector = np.sin(4 * np.arctan2(y, x)) * around / 4
-        body = mix(
-            np.broadcast_to(self._colors[0], local.shape),
-            np.broadcast_to(self._colors[1], local.shape),
-            smoothstep(-size, size, sector),
-        )
-        cap = smoothstep(-size, size, np.abs(z) - np.float32(0.93))
-        return mix(body, np.broadcast_to(ap0(0.78, 0.76, 0.70), local.shape), cap)
-
-
-class Marble(Ball):
-    """Swirls; it slides to the left, in front of the beach ball, and spins."""
-
-    def center(self, time: float) -> FloatImage:
-        step = time - FIRST
-        return np.array([0.98 - 0.047 * step, FLOOR + self.radius, -4.9], dtype=np.float32)
-
-    def turn(self, time: float) -> FloatImage:
-        return _turn(y=-0.03 * (time - FIRST)) @ _turn(x=0.4, z=0.3)
-
-    def paint(self, local: FloatImage, size: float) -> FloatImage:
-        x, y, z = np.moveaxis(local, -1, 0)
-        warp = 0.5 * np.sin(3.1 * x + 1.0) + 0.45 * np.sin(2.7 * z - 4.1 * y) + 0.35 * np.sin(5.3 * y + 2 * x)
-        veins = np.sin(7.5 * (y + 0.55 * warp))
-        return mix(
-            np.broadcast_to(self._colors[0], local.shape),
-            np.broadcast_to(self._colors[1], local.shape),
-            smoothstep(-0.35, 0.75, veins),
-        )
-
-
-class Bouncer(Ball):
-    """Dots; it flies an arc."""
-
-    def center(self, time: float) -> FloatImage:
-        step = time - FIRST
-        height = 0.30 + 0.078 * step - 0.0032 * step * step
-        return np.array([0.25 + 0.036 * step, FLOOR + self.radius + height, -5.6 + 0.022 * step], dtype=np.float32)
-
-    def turn(self, time: float) -> FloatImage:
-        return _turn(z=-0.09 * (time - FIRST)) @ _turn(x=0.3, y=0.2)
-
-    def paint(self, local: FloatImage, size: float) -> FloatImage:
-        x, y, z = np.moveaxis(local, -1, 0)
-        dots = np.sin(6.5 * x) * np.sin(6.5 * y) * np.sin(6.5 * z + 1.2)
-        return mix(
-            np.broadcast_to(self._colors[0], local.shape),
-            np.broadcast_to(self._colors[1], local.shape),
-            smoothstep(-0.02, 0.12, dots),
-        )
+    wave: Values = np.tanh(5.5 * np.sin(np.float32(np.pi) * phase) / (1 + 14 * footprint)) * fade
+    return wave
 
 
 class Sign(Element):
@@ -378,7 +148,7 @@ class Sign(Element):
     def pose(self, time: float) -> Pose:
         step = time - FIRST
         center = np.array([0.40 + 0.008 * step, 0.14 - 0.004 * step, -7.6 + 0.05 * step], dtype=np.float32)
-        return Pose(_turn(y=-0.5 + 0.026 * step, z=0.16 - 0.013 * step), center)
+        return Pose(turn(y=-0.5 + 0.026 * step, z=0.16 - 0.013 * step), center)
 
     def bounds(self, time: float) -> tuple[float, float, float, float]:
         pose = self.pose(time)
@@ -388,7 +158,7 @@ class Sign(Element):
         x, y = project(corners @ pose.rotation.T + pose.center)
         return float(x.min()) - 4, float(y.min()) - 4, float(x.max()) + 4, float(y.max()) + 4
 
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
+    def trace(self, ray: Values, time: float, pixel: float) -> tuple[Values, Values]:
         pose = self.pose(time)
         normal = pose.rotation[:, 2]
         depth = (float(pose.center @ normal) / (ray @ normal)).astype(np.float32)
@@ -398,7 +168,7 @@ class Sign(Element):
         coverage = np.clip(0.5 - edge * np.float32(FOCAL / pixel) / np.abs(depth), 0, 1)
         return np.where(depth > 0, coverage, 0).astype(np.float32), depth
 
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
+    def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
         local = (points - pose.center) @ pose.rotation
         x, y = local[..., 0], local[..., 1]
         size = -float(pose.center[2]) * pixel / FOCAL
@@ -417,9 +187,10 @@ class Sign(Element):
         return Surface(normal, board.astype(np.float32), emission, 0.5)
 
 
-def _tube(distance: FloatImage, radius: float, size: float, color: FloatImage) -> FloatImage:
+def _tube(distance: Values, radius: float, size: float, color: Values) -> Values:
     core = 1 - smoothstep(radius - size, radius + size, distance)
-    return (core + 0.09 * np.exp(-distance / np.float32(0.035)))[..., None] * color
+    light: Values = (core + 0.09 * np.exp(-distance / np.float32(0.035)))[..., None] * color
+    return light
 
 
 class Bokeh(Element):
@@ -434,18 +205,18 @@ class Bokeh(Element):
     def pose(self, time: float) -> Pose:
         step = time - FIRST
         return Pose(
-            _turn(z=0.006 * step),
+            turn(z=0.006 * step),
             np.array([1.02 - 0.0115 * step, -0.80 + 0.002 * step, -self._depth], dtype=np.float32),
         )
 
-    def trace(self, ray: FloatImage, time: float, pixel: float) -> tuple[FloatImage, FloatImage]:
+    def trace(self, ray: Values, time: float, pixel: float) -> tuple[Values, Values]:
         local = (ray * np.float32(self._depth) - self.pose(time).center) @ self.pose(time).rotation
         away = np.hypot(local[..., 0], local[..., 1])
         wobble = 0.025 * np.sin(3 * np.arctan2(local[..., 1], local[..., 0]) + 1)
         coverage = 1 - smoothstep(self._radius - self._soft, self._radius + self._soft, away + wobble)
         return coverage.astype(np.float32), np.full(ray.shape[:-1], self._depth, np.float32)
 
-    def surface(self, points: FloatImage, pose: Pose, pixel: float) -> Surface:
+    def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
         local = (points - pose.center) @ pose.rotation
         normal = np.concatenate([0.9 * local[..., :2] / self._radius, np.ones_like(local[..., :1])], axis=-1)
         normal = (normal / np.linalg.norm(normal, axis=-1, keepdims=True)) @ pose.rotation.T
@@ -453,7 +224,7 @@ class Bokeh(Element):
             np.broadcast_to(ap0(0.13, 0.17, 0.07), points.shape)
             * np.clip(1 + 0.35 * self._grain.at(local[..., 0], local[..., 1]), 0.2, 2)[..., None]
         )
-        return Surface(normal.astype(np.float32), albedo.astype(np.float32), _black(points))
+        return Surface(normal.astype(np.float32), albedo.astype(np.float32), black(points))
 
 
 def make_scene(seed: int) -> tuple[Element, ...]:
@@ -463,19 +234,3 @@ def make_scene(seed: int) -> tuple[Element, ...]:
     bouncer = Bouncer("dotted ball", 6, 0.27, 0.5, seed + 40, (ap0(0.70, 0.68, 0.62), ap0(0.12, 0.42, 0.24)))
     floor = Floor(seed + 10, (beach, marble, bouncer))
     return (Sky(seed), Hills(seed + 5), floor, Sign(seed + 50), beach, bouncer, marble, Bokeh(seed + 60))
-
-
-__all__ = [
-    "FIRST",
-    "HEIGHT",
-    "LAST",
-    "SUN",
-    "WIDTH",
-    "Element",
-    "Noise",
-    "Pose",
-    "Surface",
-    "make_scene",
-    "project",
-    "rays",
-]

@@ -8,8 +8,9 @@ import numpy as np
 
 from understudy.contracts.lights import LightRig
 from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
+from understudy.demo.geometry import FIRST, HEIGHT, LAST, WIDTH, Element, project, rays
 from understudy.demo.light import DAY, shade
-from understudy.demo.scene import FIRST, HEIGHT, LAST, WIDTH, Element, make_scene, project, rays
+from understudy.demo.scene import make_scene
 
 COLORSPACE = "ACES2065-1"
 OVERSCAN = 48
@@ -19,7 +20,7 @@ FRAMES = tuple(range(FIRST, LAST + 1))
 
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
-PLATE_CHANNELS = ("R", "G", "B", "A", "id.X")
+PLATE_CHANNELS: tuple[str, ...] = ("R", "G", "B", "A", "id.X")
 PASS_CHANNELS = (
     *("albedo.R", "albedo.G", "albedo.B", "normal.X", "normal.Y", "normal.Z"),
     *("roughness.Y", "position.X", "position.Y", "position.Z", "depth.Z"),

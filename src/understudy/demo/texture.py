@@ -2,10 +2,14 @@
 """Procedural textures for the demo shot: smooth, band-limited, a pure function of a point and a seed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from understudy.contracts.plate import FloatImage
+Values = NDArray[np.floating[Any]]
+"""Floats of any shape and precision."""
+
 
 _STROKES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "U": ((0, 1, 0, 0.25), (0, 0.25, 0.25, 0), (0.25, 0, 0.45, 0), (0.45, 0, 0.7, 0.25), (0.7, 0.25, 0.7, 1)),
@@ -51,11 +55,11 @@ class Noise:
         gains: float32 ``(count,)``; their squares add up to 2, so that the noise has unit variance.
     """
 
-    waves: FloatImage
-    phases: FloatImage
-    gains: FloatImage
+    waves: Values
+    phases: Values
+    gains: Values
 
-    def at(self, *axes: FloatImage, footprint: tuple[FloatImage, ...] | None = None) -> FloatImage:
+    def at(self, *axes: Values, footprint: tuple[Values, ...] | None = None) -> Values:
         """The noise at points.
 
         Args:
@@ -98,18 +102,19 @@ def make_noise(seed: int, dimensions: int, low: float, high: float, count: int =
     return Noise(waves.astype(np.float32), phases.astype(np.float32), gains.astype(np.float32))
 
 
-def smoothstep(low: float, high: float, value: FloatImage) -> FloatImage:
+def smoothstep(low: float, high: float, value: Values) -> Values:
     """Zero below ``low``, one above ``high``, a quintic with two flat derivatives between (Perlin 2002)."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * t * (t * (6 * t - 15) + 10)
+    step: Values = t * t * t * (t * (6 * t - 15) + 10)
+    return step
 
 
-def mix(a: FloatImage, b: FloatImage, share: FloatImage) -> FloatImage:
+def mix(a: Values, b: Values, share: Values) -> Values:
     """``a`` and ``b`` (..., 3) blended by ``share`` (...) of b."""
     return a + (b - a) * share[..., None]
 
 
-def lettering(text: str, x: FloatImage, y: FloatImage, height: float) -> FloatImage:
+def lettering(text: str, x: Values, y: Values, height: float) -> Values:
     """Distance to the strokes of a line of capitals, centered on the origin.
 
     Args:
