@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite that any pack must pass, shipped so that anyone can run it."""
+"""The conformance suite: what a pack must do to be one. Anyone can run it on a pack of their own."""
+
+from understudy.conformance.report import CheckResult, ConformanceReport
+from understudy.conformance.suite import check_pack
+
+__all__ = ["CheckResult", "ConformanceReport", "check_pack"]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Discovers, checks, pins and opens model packs. Running them is the business of ``understudy.runtimes``."""
 
+from understudy.packs.discovery import Discovery, discover, search_path, user_pack_folders
 from understudy.packs.hashes import write_hashes
 from understudy.packs.manifest import MANIFEST_NAME, read_manifest
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack, open_pack
 from understudy.packs.registry import Registry, parse_pin
-from understudy.packs.discovery import Discovery, discover, search_path, user_pack_folders
 
 __all__ = [
     "MANIFEST_NAME",
