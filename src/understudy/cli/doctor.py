@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``understudy doctor``: is this installation sound, and what does it have?"""
+
+import json as json_module
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from understudy.cli import options as o
+from understudy.contracts.errors import UnderstudyError
+
+_LIBRARIES = (
+    "numpy", "OpenImageIO", "opencolorio", "OpenEXR", "opencv-python-headless", "grpcio", "protobuf", "pydantic",
+    "onnxruntime", "onnxruntime-gpu", "torch", "pyblish-base",
+)  # fmt: skip
+
+
+def doctor(
+    colorspaces: Annotated[bool, typer.Option("--colorspaces", help="List the config's color spaces.")] = False,
+    ocio: o.Ocio = "",
+    server: o.Server = "",
+    json: o.Json = False,
+) -> None:
+    """Check libraries, the OCIO config, devices and packs; exit 1 when something is broken."""
+    from understudy.cli.job import open_engine
+    from understudy.color.config import ColorConfig
+    from understudy.color.selftest import self_test
+
+    color = ColorConfig.load(ocio)
+    if colorspaces:
+        _list_colorspaces(color, as_json=json)
+        return
+    problems = [f"color: {problem}" for problem in self_test(color)]
+    libraries = _versions()
+    if "onnxruntime" in libraries and "onnxruntime-gpu" in libraries:
+        problems.append(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other:"
+            " uninstall both, then install understudy[cpu] or understudy[gpu]"
+        )
+    facts: dict[str, Any] = {
+        "libraries": libraries,
+        "ocio": {"config": color.name, "source": color.source, "cache_id": color.cache_id},
+    }
+    try:
+        with open_engine(server, ocio) as engine:
+            info = engine.info()
+            facts["engine"] = asdict(info)
+            problems += [f"pack {failure.path}: {failure.problem}" for failure in info.failures]
+    except UnderstudyError as error:
+        problems.append(f"engine: {error}")
+    facts["problems"] = problems
+    if json:
+        typer.echo(json_module.dumps(facts, default=str))
+    else:
+        _print(facts)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str] = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _list_colorspaces(color: Any, *, as_json: bool) -> None:
+    roles = color.roles()
+    rows = [
+        {
+            "name": name,
+            "encoding": color.encoding(name),
+            "aliases": list(color.aliases(name)),
+            "roles": [role for role, space in roles.items() if space == name],
+        }
+        for name in color.names()
+    ]
+    if as_json:
+        typer.echo(json_module.dumps(rows))
+        return
+    for row in rows:
+        also = ", ".join([*row["roles"], *row["aliases"]])
+        typer.echo(f"{row['name']}  [{row['encoding'] or 'no encoding'}]" + (f"  also: {also}" if also else ""))
+
+
+def _print(facts: dict[str, Any]) -> None:
+    for name, version in facts["libraries"].items():
+        typer.echo(f"{name} {version}")
+    ocio = facts["ocio"]
+    typer.echo(f"\nOCIO {ocio['config']} (from {ocio['source']}), cache id {ocio['cache_id']}")
+    engine = facts.get("engine")
+    if engine:
+        providers = ", ".join(engine["providers"]) or "ONNX Runtime is not installed"
+        typer.echo(f"\nengine {engine['version']} on {engine['device']}; {providers}")
+        for kind, folder in engine["search_path"]:
+            typer.echo(f"  looks for packs in {folder} ({kind})")
+        for pack in engine["packs"]:
+            pin = pack["pin"]
+            typer.echo(f"  {pack['role']:<12} {pin['id']}@{pin['version']}#{pin['sha256'][:12]}  {pack['title']}")
+    typer.echo("")
+    for problem in facts["problems"]:
+        typer.echo(f"problem: {problem}")
+    if not facts["problems"]:
+        typer.echo("all is well")

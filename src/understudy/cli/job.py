@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a graph for a command: the engine, the signals, the progress."""
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from understudy.contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from understudy.contracts.engine import Engine
+    from understudy.graph.document import Graph
+
+
+@contextmanager
+def open_engine(server: str, ocio: str = "") -> Iterator["Engine"]:
+    """The engine of a command: in this process, or the service at an address.
+
+    Raises:
+        UnavailableError: The service does not answer.
+    """
+    engine: Engine
+    if server:
+        from understudy.client.engine import RemoteEngine
+
+        engine = RemoteEngine(server)
+    else:
+        from understudy.roles.engine import LocalEngine
+
+        engine = LocalEngine(ocio_config=ocio)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def cancel_on_signal() -> Iterator[list[int]]:
+    """A list that gets the signal's number on Ctrl-C or SIGTERM; a second one ends the process at once."""
+    caught: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if caught:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        caught.append(number)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run_graph(
+    graph: "Graph", *, server: str, as_json: bool, frames: str = "", draft: bool = False, resume: bool = False
+) -> None:
+    """Renders a graph and tells a person or a program how it goes.
+
+    Raises:
+        UnderstudyError: The render is refused or failed.
+    """
+    from understudy.cli.progress import JsonLines, ProgressBar
+    from understudy.contracts.engine import Control
+    from understudy.graph.render import render_graph
+
+    with open_engine(server, graph.ocio) as engine, cancel_on_signal() as caught:
+        control = Control(cancelled=lambda: bool(caught))
+        with JsonLines() if as_json else ProgressBar() as listener:
+            render_graph(
+                graph, engine, frames=frames, draft=draft, resume=resume, on_event=listener.hear, control=control
+            )
+
+
+def run_nodes(nodes: Mapping[str, Mapping[str, Any]], *, ocio: str, **how: Any) -> None:
+    """Renders nodes that a command put together; see ``run_graph``."""
+    from understudy.graph.document import parse_graph
+
+    given = {
+        name: {field: value for field, value in node.items() if value not in ("", None, [], {}, ())}
+        for name, node in nodes.items()
+    }
+    graph = parse_graph({"schema": "understudy.graph/1", "ocio": ocio, "nodes": given}, source="command line")
+    run_graph(graph, **how)
+
+
+def output_path(source: str, output: str) -> str:
+    """The output pattern; a folder takes the input's file name.
+
+    Raises:
+        UsageError: A folder can't stand for an input that is a folder itself.
+    """
+    if not output.endswith(("/", "\\")) and not Path(output).is_dir():
+        return output
+    name = Path(source).name
+    if Path(source).is_dir() or not Path(name).suffix:
+        raise UsageError("OUT is a folder and IN has no file name", where=output, fix="give OUT as out.%04d.exr")
+    return str(Path(output) / name)
+
+
+def pairs(items: Sequence[str], what: str) -> dict[str, str]:
+    """``NAME=VALUE`` items as a mapping.
+
+    Raises:
+        UsageError: An item has no ``=``.
+    """
+    found: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{item!r} is not NAME=VALUE", where=what)
+        found[name] = value
+    return found
+
+
+def option_values(items: Sequence[str]) -> dict[str, Any]:
+    """Pack options with numbers and booleans as such: ``iterations=8 antiringing=true``."""
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    values: dict[str, Any] = {}
+    for name, text in pairs(items, "--option").items():
+        values[name] = words.get(text.lower(), text)
+        for number in (int, float):
+            try:
+                values[name] = number(text)
+                break
+            except ValueError:
+                continue
+    return values

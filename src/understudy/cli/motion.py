@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``understudy motion``."""
+
+from typing import Annotated
+
+import typer
+
+from understudy.cli import options as o
+
+
+def motion(
+    source: o.Input,
+    output: o.Output,
+    pack: o.Pack = "",
+    matte: Annotated[str, typer.Option("--matte", help="Plates whose alpha says where motion is sought.")] = "",
+    colorspace: o.Colorspace = "",
+    frames: o.Frames = "",
+    draft: o.Draft = False,
+    option: o.Options = [],  # noqa: B006 - typer's way to a repeated option
+    kind: o.Kinds = [],  # noqa: B006
+    missing: o.Missing = "error",
+    view: o.View = "",
+    type: o.SampleType = "",
+    compression: o.Compression = "",
+    resume: o.Resume = False,
+    ocio: o.Ocio = "",
+    server: o.Server = "",
+    json: o.Json = False,
+) -> None:
+    """Find the motion of every pixel: forward and backward vectors, confidence and occlusion."""
+    from understudy.cli.job import option_values, output_path, pairs, run_nodes
+
+    read = {"type": "read", "missing": missing, "colorspace": colorspace}
+    nodes = {
+        "plate": {**read, "file": source, "view": view},
+        "motion": {
+            "type": "motion",
+            "input": "plate",
+            "pack": pack,
+            "matte": "matte" if matte else "",
+            "options": option_values(option),
+            "kinds": pairs(kind, "--kind"),
+        },
+        "out": {
+            "type": "write",
+            "input": "motion",
+            "file": output_path(source, output),
+            "sample_type": type,
+            "compression": compression,
+        },
+    }
+    if matte:
+        nodes["matte"] = {**read, "file": matte}
+    run_nodes(nodes, ocio=ocio, server=server, as_json=json, frames=frames, draft=draft, resume=resume)

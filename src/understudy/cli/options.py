@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Input = Annotated[str, typer.Argument(metavar="IN", help="plate.%04d.exr, plate.####.exr, a folder, or one file.")]
+Output = Annotated[str, typer.Argument(metavar="OUT", help="out.%04d.exr, a folder, or one file for a still.")]
+Colorspace = Annotated[
+    str,
+    typer.Option(
+        "--colorspace",
+        metavar="SPACE",
+        help="Color space of IN: a name, alias or role of the OCIO config, such as ACEScg, or texture_paint for sRGB "
+        "pictures. Told from the header when left out.",
+    ),
+]
+OutColorspace = Annotated[
+    str, typer.Option("--out-colorspace", metavar="SPACE", help="Color space of OUT; that of IN when left out.")
+]
+Frames = Annotated[
+    str, typer.Option("--frames", metavar="RANGE", help="Output frames: 1001-1010, 1001-1010x2, 1001,1005.")
+]
+Pack = Annotated[str, typer.Option("--pack", metavar="ID", help="id, id@version or id@version#sha256.")]
+Draft = Annotated[bool, typer.Option("--draft", help="The pack's lighter stand-in; marked in the header.")]
+Tile = Annotated[int, typer.Option("--tile", metavar="PX", min=0, help="Tile side in input pixels; 0: chosen.")]
+Options = Annotated[
+    list[str], typer.Option("--option", "-o", metavar="NAME=VALUE", help="A knob of the pack; may be repeated.")
+]
+Kinds = Annotated[
+    list[str],
+    typer.Option("--kind", metavar="PATTERN=KIND", help="What channels are: 'puzzle.*=id'; may be repeated."),
+]
+Missing = Annotated[
+    str, typer.Option("--missing", metavar="POLICY", help="A gap in the sequence: error, hold or black.")
+]
+View = Annotated[str, typer.Option("--view", help="Stereo view to read; all when left out.")]
+SampleType = Annotated[
+    str, typer.Option("--type", metavar="TYPE", help="half, float, uint8 or uint16; that of IN when left out.")
+]
+Compression = Annotated[
+    str, typer.Option("--compression", metavar="NAME", help="EXR compression: none, zip, zips, piz, dwaa:45 ...")
+]
+Container = Annotated[
+    str, typer.Option("--container", metavar="KIND", help="plain, or aces for SMPTE ST 2065-4.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Leave frames alone that this very job has written.")]
+Ocio = Annotated[str, typer.Option("--ocio", metavar="CONFIG", help="OCIO config; $OCIO or the pinned one otherwise.")]
+Server = Annotated[
+    str, typer.Option("--server", metavar="ADDRESS", help="Compute on a running service, host:port or unix:/path.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+Confidence = Annotated[bool, typer.Option("--confidence/--no-confidence", help="Add the layer confidence.Y.")]

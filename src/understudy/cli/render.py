@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``understudy render``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from understudy.cli import options as o
+
+
+def render(
+    graph: Annotated[Path, typer.Argument(metavar="GRAPH.yaml", help="A graph document (understudy.graph/1).")],
+    frames: o.Frames = "",
+    draft: o.Draft = False,
+    resume: o.Resume = False,
+    server: o.Server = "",
+    json: o.Json = False,
+) -> None:
+    """Render a graph document."""
+    from understudy.cli.job import run_graph
+    from understudy.graph.document import load_graph
+
+    run_graph(load_graph(graph), server=server, as_json=json, frames=frames, draft=draft, resume=resume)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``understudy upscale``."""
+
+from typing import Annotated
+
+import typer
+
+from understudy.cli import options as o
+
+
+def upscale(
+    source: o.Input,
+    output: o.Output,
+    scale: Annotated[str, typer.Option("--scale", help="Factor on both axes: 2, 1.5, 3/2.")] = "2",
+    pack: o.Pack = "",
+    confidence: Annotated[bool, typer.Option("--confidence", help="Add the layer confidence.Y.")] = False,
+    colorspace: o.Colorspace = "",
+    out_colorspace: o.OutColorspace = "",
+    frames: o.Frames = "",
+    draft: o.Draft = False,
+    option: o.Options = [],  # noqa: B006 - typer's way to a repeated option
+    kind: o.Kinds = [],  # noqa: B006
+    tile: o.Tile = 0,
+    missing: o.Missing = "error",
+    view: o.View = "",
+    type: o.SampleType = "",
+    compression: o.Compression = "",
+    container: o.Container = "plain",
+    resume: o.Resume = False,
+    ocio: o.Ocio = "",
+    server: o.Server = "",
+    json: o.Json = False,
+) -> None:
+    """Make a larger picture; every channel and both windows scale by its own policy."""
+    from understudy.cli.job import option_values, output_path, pairs, run_nodes
+
+    run_nodes(
+        {
+            "plate": {"type": "read", "file": source, "colorspace": colorspace, "missing": missing, "view": view},
+            "upscale": {
+                "type": "upscale",
+                "input": "plate",
+                "scale": scale,
+                "pack": pack,
+                "confidence": confidence,
+                "options": option_values(option),
+                "kinds": pairs(kind, "--kind"),
+                "tile": tile,
+            },
+            "out": {
+                "type": "write",
+                "input": "upscale",
+                "file": output_path(source, output),
+                "colorspace": out_colorspace,
+                "sample_type": type,
+                "compression": compression,
+                "container": container,
+            },
+        },
+        ocio=ocio,
+        server=server,
+        as_json=json,
+        frames=frames,
+        draft=draft,
+        resume=resume,
+    )

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a render tells while it runs. Each event is one JSON object a line with ``--json``."""
+
+from collections.abc import Callable
+from typing import Any
+
+Event = dict[str, Any]
+"""Always has ``event``; the other keys by its value:
+
+=========  ==========================================================================================================
+event      further keys
+=========  ==========================================================================================================
+start      ``frames`` (count), ``graph`` (digest), ``ocio`` (config name), ``draft``
+color      ``node``, ``colorspace``, ``rule`` (what decided it), ``detail``
+pack       ``node``, ``id``, ``version``, ``sha256``, ``title``
+warning    ``message``, ``node`` or ``frame`` where there is one
+step       ``node``, ``frame``, ``done``, ``total``: progress within a frame
+frame      ``node`` (the write), ``frame``, ``file``, ``done``, ``total``, ``seconds``, ``confidence``, ``skipped``,
+           ``report``
+done       ``frames``, ``skipped``, ``seconds``, ``max_in``, ``max_out``, ``clamped``, ``confidence``
+error      ``kind``, ``problem``, ``where``, ``fix``, ``exit_code``
+=========  ==========================================================================================================
+"""
+
+Listener = Callable[[Event], None]

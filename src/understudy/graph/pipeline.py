@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluates frames so that reading, computing and writing overlap, within a byte budget.
+
+Reads of the coming frames run in a thread each; roles run in the calling thread; writes run behind. What no coming frame
+needs is forgotten. Frames too large for the budget are read and written one at a time instead.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from understudy.contracts.engine import Control
+from understudy.contracts.plate import Plate
+from understudy.graph.steps.read import ReadStep
+from understudy.graph.steps.step import Frame, Key, Outcome, Step
+
+LOOKAHEAD_BYTES = 512 * 1024 * 1024
+"""Plates read ahead or waiting to be written hold at most this much, or one plate."""
+
+_MAX_AHEAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One output: the step whose plate is written, at a frame."""
+
+    step: str
+    frame: Frame
+
+
+class Pipeline:
+    """Gives the outcomes of wanted frames in order.
+
+    Args:
+        steps: Every step by name.
+        control: Cancels between plates.
+    """
+
+    def __init__(self, steps: Mapping[str, Step], control: Control) -> None:
+        self._steps = steps
+        self._control = control
+        self._done: dict[Key, Outcome] = {}
+        self._reading: dict[Key, Future[Outcome]] = {}
+        self._plate_bytes = 0
+
+    def run(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, Outcome, Mapping[str, Outcome]]]:
+        """Yields each wanted outcome with the outcomes it was made from.
+
+        Raises:
+            UnderstudyError: Reading or computing failed; nothing is left running.
+        """
+        with self._readers() as readers:
+            for position, item in enumerate(wanted):
+                ahead = self._ahead()
+                coming = [self._closure((w.step, w.frame)) for w in wanted[position : position + 1 + ahead]]
+                self._forget(set().union(*coming))
+                for keys in coming:
+                    self._start_reading(keys, readers)
+                outcome = self._outcome((item.step, item.frame))
+                made_from = {name: self._done[name, frame] for name, frame in coming[0] if (name, frame) in self._done}
+                yield item, outcome, made_from
+
+    def _ahead(self) -> int:
+        if not self._plate_bytes:
+            return 1
+        return min(_MAX_AHEAD, LOOKAHEAD_BYTES // self._plate_bytes)
+
+    def _closure(self, key: Key) -> dict[Key, None]:
+        keys: dict[Key, None] = {}
+        queue = [key]
+        while queue:
+            current = queue.pop()
+            if current not in keys:
+                keys[current] = None
+                queue += self._steps[current[0]].needs(current[1])
+        return keys
+
+    def _forget(self, needed: set[Key]) -> None:
+        for key in [known for known in self._done if known not in needed]:
+            del self._done[key]
+
+    def _start_reading(self, keys: Iterable[Key], readers: ThreadPoolExecutor) -> None:
+        for key in keys:
+            step = self._steps[key[0]]
+            if isinstance(step, ReadStep) and key not in self._done and key not in self._reading:
+                self._reading[key] = readers.submit(step.compute, key[1], self._fetch)
+
+    def _fetch(self, name: str, frame: Frame) -> Plate:
+        return self._outcome((name, frame)).plate
+
+    def _outcome(self, key: Key) -> Outcome:
+        if key not in self._done:
+            self._control.check()
+            if key in self._reading:
+                self._done[key] = self._reading.pop(key).result()
+            else:
+                self._done[key] = self._steps[key[0]].compute(key[1], self._fetch)
+            self._plate_bytes = max(self._plate_bytes, self._done[key].plate.nbytes)
+        return self._done[key]
+
+    @contextmanager
+    def _readers(self) -> Iterator[ThreadPoolExecutor]:
+        pool = ThreadPoolExecutor(2, thread_name_prefix="read")
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._reading.clear()
+
+
+class Writers:
+    """Runs writes behind the computation, at most a byte budget of them waiting; errors surface at the next call."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._waiting: list[tuple[Future[None], int]] = []
+
+    def submit(self, write: Callable[[], None], nbytes: int) -> None:
+        """Queues a write.
+
+        Args:
+            write: Writes and reports.
+            nbytes: Bytes of the plate it holds.
+
+        Raises:
+            UnderstudyError: An earlier write failed.
+        """
+        self._waiting.append((self._pool.submit(write), nbytes))
+        while self._waiting and (
+            self._waiting[0][0].done() or sum(size for _, size in self._waiting) > LOOKAHEAD_BYTES
+        ):
+            self._waiting.pop(0)[0].result()
+
+    def finish(self) -> None:
+        """Waits for every write.
+
+        Raises:
+            UnderstudyError: A write failed.
+        """
+        while self._waiting:
+            self._waiting.pop(0)[0].result()
+
+    def close(self) -> None:
+        """Lets the running write end and drops those that have not begun."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renders a graph on an engine: plans, evaluates, writes, and tells what happened."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from understudy import __version__
+from understudy.color.config import ColorConfig
+from understudy.contracts.engine import NO_CONTROL, Control, Engine, PackInfo
+from understudy.contracts.errors import InputError
+from understudy.contracts.plate import MetadataValue
+from understudy.frames.header import read_header
+from understudy.graph.document import Graph
+from understudy.graph.events import Event, Listener
+from understudy.graph.pins import pin_packs
+from understudy.graph.pipeline import Pipeline, Writers
+from understudy.graph.plan import Plan, plan_graph
+from understudy.graph.steps.read import ReadStep
+from understudy.graph.steps.step import Frame, Outcome, Setting
+from understudy.graph.steps.write import WriteStep, color_maximum
+
+
+@dataclass(kw_only=True)
+class Summary:
+    """What a render did.
+
+    Attributes:
+        files: Files written, in order.
+        frames: Outputs rendered.
+        skipped: Outputs that were there already.
+        seconds: Wall time.
+        max_in: Largest color value that was read, in working space; None when nothing was read.
+        max_out: Largest color value that was written.
+        clamped: Samples that an output type could not hold.
+        confidence: Mean confidence of the frames that have one.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    frames: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    max_in: float | None = None
+    max_out: float | None = None
+    clamped: int = 0
+    confidence: float | None = None
+
+
+def render_graph(
+    graph: Graph,
+    engine: Engine,
+    *,
+    frames: str = "",
+    draft: bool = False,
+    resume: bool = False,
+    on_event: Listener | None = None,
+    control: Control = NO_CONTROL,
+) -> Summary:
+    """Renders every write node.
+
+    Args:
+        graph: The document; its paths are absolute or relative to the working folder.
+        engine: Runs the roles.
+        frames: Output frames; empty takes the graph's, or all.
+        draft: Packs' draft stand-ins, marked in the header.
+        resume: Outputs that this very job has written are left alone.
+        on_event: Hears what happens.
+        control: Cancels.
+
+    Raises:
+        UnderstudyError: The job is refused or failed; every file that is there is whole.
+    """
+    started = time.monotonic()
+    listener: Listener = on_event or (lambda _event: None)
+    info = engine.info()
+    color = ColorConfig.load(graph.ocio)
+    packs = pin_packs(graph, info, draft=draft)
+    pins = {name: pack.pin for name, pack in packs.items()}
+    setting = Setting(engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft)
+    plan = plan_graph(graph, setting, frames=frames)
+    facts = _facts(graph, packs, color, draft=draft)
+    for name, pack in packs.items():
+        pin = {"id": pack.pin.id, "version": pack.pin.version, "sha256": pack.pin.sha256}
+        listener({"event": "pack", "node": name, "title": pack.title, **pin})
+    listener(
+        {
+            "event": "start",
+            "frames": len(plan.outputs),
+            "graph": graph.digest,
+            "ocio": color.name,
+            "draft": draft,
+        }
+    )
+    render = _Render(plan, facts, listener, control)
+    summary = render.run(resume=resume)
+    summary.seconds = time.monotonic() - started
+    listener(
+        {
+            "event": "done",
+            "frames": summary.frames,
+            "skipped": summary.skipped,
+            "seconds": round(summary.seconds, 3),
+            "max_in": summary.max_in,
+            "max_out": summary.max_out,
+            "clamped": summary.clamped,
+            "confidence": summary.confidence,
+        }
+    )
+    return summary
+
+
+class _Render:
+    def __init__(
+        self, plan: Plan, facts: Mapping[str, MetadataValue], listener: Listener, control: Control
+    ) -> None:
+        self._plan = plan
+        self._facts = facts
+        self._listener = listener
+        self._control = control
+        self._lock = Lock()
+        self._summary = Summary()
+        self._confidences: list[float] = []
+        self._measured: set[tuple[str, Frame]] = set()
+
+    def run(self, *, resume: bool) -> Summary:
+        outputs = self._plan.outputs
+        if resume:
+            done = tuple(output for output in outputs if self._is_done(*output))
+            outputs = tuple(output for output in outputs if output not in set(done))
+            self._skip(done)
+        writers = Writers()
+        try:
+            pipeline = Pipeline(self._plan.steps, self._control)
+            last = time.monotonic()
+            for (name, frame), (_, outcome, made_from) in zip(
+                outputs, pipeline.run(self._plan.wanted(outputs)), strict=True
+            ):
+                self._measure_inputs(made_from)
+                seconds, last = time.monotonic() - last, time.monotonic()
+                write = self._plan.writes[name]
+                writers.submit(
+                    lambda w=write, f=frame, o=outcome, s=seconds: self._write(w, f, o, s),  # type: ignore[misc]
+                    outcome.plate.nbytes,
+                )
+                del outcome, made_from
+            writers.finish()
+        finally:
+            writers.close()
+        if self._confidences:
+            self._summary.confidence = sum(self._confidences) / len(self._confidences)
+        return self._summary
+
+    def _write(self, write: WriteStep, frame: Frame, outcome: Outcome, seconds: float) -> None:
+        facts = dict(self._facts)
+        origin = outcome.report.get("origin")
+        if isinstance(origin, str):
+            facts["understudy:origin"] = origin
+        written = write.write(frame, outcome.plate, facts)
+        with self._lock:
+            summary = self._summary
+            summary.files += written.files
+            summary.frames += 1
+            summary.clamped += written.clamped
+            if written.maximum is not None:
+                summary.max_out = max(written.maximum, summary.max_out if summary.max_out is not None else -1e38)
+            if outcome.confidence is not None:
+                self._confidences.append(outcome.confidence)
+            done = summary.frames + summary.skipped
+        self._tell(write, frame, done, seconds=round(seconds, 3), outcome=outcome)
+
+    def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:
+        for name, frame in outputs:
+            self._summary.skipped += 1
+            self._tell(self._plan.writes[name], frame, self._summary.skipped, seconds=0.0, outcome=None)
+
+    def _tell(self, write: WriteStep, frame: Frame, done: int, *, seconds: float, outcome: Outcome | None) -> None:
+        event: Event = {
+            "event": "frame",
+            "node": write.name,
+            "frame": frame,
+            "file": str(write.path(frame)),
+            "done": done,
+            "total": len(self._plan.outputs),
+            "seconds": seconds,
+            "confidence": outcome.confidence if outcome else None,
+            "skipped": outcome is None,
+            "report": dict(outcome.report) if outcome else {},
+        }
+        self._listener(event)
+
+    def _measure_inputs(self, made_from: Mapping[str, Outcome]) -> None:
+        for name, outcome in made_from.items():
+            key = (name, outcome.plate.frame)
+            if isinstance(self._plan.steps[name], ReadStep) and key not in self._measured:
+                self._measured.add(key)
+                maximum = color_maximum(outcome.plate)
+                known = self._summary.max_in
+                if maximum is not None:
+                    self._summary.max_in = maximum if known is None else max(known, maximum)
+                if outcome.plate.sanitized:
+                    bad = outcome.plate.sanitized
+                    self._listener(
+                        {
+                            "event": "warning",
+                            "node": name,
+                            "frame": outcome.plate.frame,
+                            "message": f"{bad.nan} NaN became 0, {bad.inf} infinite became ±65504",
+                        }
+                    )
+
+    def _is_done(self, name: str, frame: Frame) -> bool:
+        try:
+            header = read_header(self._plan.writes[name].path(frame))
+        except InputError:
+            return False
+        return header.metadata.get("understudy:job") == self._facts["understudy:job"]
+
+
+def _facts(graph: Graph, packs: Mapping[str, PackInfo], color: ColorConfig, *, draft: bool) -> dict[str, MetadataValue]:
+    pins = {name: f"{p.pin.id}@{p.pin.version}#{p.pin.sha256}" for name, p in sorted(packs.items())}
+    job = hashlib.sha256(json.dumps([graph.digest, pins, color.cache_id, draft]).encode()).hexdigest()
+    facts: dict[str, MetadataValue] = {
+        "understudy:version": __version__,
+        "understudy:graph": graph.digest,
+        "understudy:job": job,
+        "understudy:packs": " ".join(pins.values()),
+    }
+    if draft:
+        facts["understudy:draft"] = "1"
+    return facts

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interpolate step: a retime. Integer times are the source frame itself; nothing is blended across a cut."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from understudy.contracts.channels import ChannelKind, classify
+from understudy.contracts.jobs import InterpolateParams, RoleResult
+from understudy.contracts.plate import FloatImage, Plate, Window
+from understudy.graph.document import InterpolateNode
+from understudy.graph.retime import RetimePlan
+from understudy.graph.steps.motion import MotionStep, vectors_for_pair
+from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, numbered, only_frames
+from understudy.roles.cuts import is_cut
+
+CONFIDENCE = "confidence.Y"
+
+
+class InterpolateStep:
+    """A retimed sequence, or one picture at one time.
+
+    Args:
+        name: The node's name.
+        node: The node.
+        setting: What steps share.
+        source: The plates.
+        plan: Source times of every output frame.
+        vectors: A step with vectors of the source, or the motion step that makes them.
+    """
+
+    def __init__(
+        self, name: str, node: InterpolateNode, setting: Setting, source: Step, plan: RetimePlan, vectors: Step
+    ) -> None:
+        self.name = name
+        self._node = node
+        self._setting = setting
+        self._source = source
+        self._vectors = vectors
+        self._range = only_frames(source, name)
+        self._times = {output.frame: output.times for output in plan.outputs}
+        self._cuts: dict[int, bool] = {}
+        if node.at is not None:
+            self._times = {None: next(iter(self._times.values()))}
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The output frames."""
+        return tuple(self._times)
+
+    def needs(self, frame: Frame) -> tuple[Key, ...]:
+        """The source frames around each time, and their vectors where a node gives them."""
+        keys: list[Key] = []
+        for time in self._times[frame]:
+            sources = {time.__floor__(), time.__ceil__()}
+            keys += [at(self._source, number) for number in sorted(sources)]
+            if len(sources) > 1 and not isinstance(self._vectors, MotionStep):
+                keys += [at(self._vectors, number) for number in sorted(sources)]
+        return tuple(dict.fromkeys(keys))
+
+    def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
+        """One output frame."""
+        times = self._times[frame]
+        if len(times) == 1 and times[0].denominator == 1:
+            plate = numbered(fetch(*at(self._source, int(times[0]))), frame)
+            sure = np.ones((plate.height, plate.width, 1), np.float32)
+            report = {"source_frame": int(times[0]), "origin": "source"}
+            return Outcome(plate=self._with_confidence(plate, sure), confidence=1.0, report=report)
+        groups: dict[int, list[Fraction]] = {}
+        last = self._range[-1]
+        for time in times:
+            first = min(time.__floor__(), last - 1) if last > self._range[0] else time.__floor__()
+            groups.setdefault(first, []).append(time - first)
+        results = {first: self._pair(first, tuple(group), fetch) for first, group in groups.items()}
+        plate = self._mean(
+            [(result.plates["0"], len(groups[first])) for first, result in results.items()],
+            results[min(times[len(times) // 2].__floor__(), max(groups))].plates["0"],
+        )
+        report: dict[str, Any] = {"origin": "synthesized", "times": [str(time) for time in times]}
+        for result in results.values():
+            report |= result.report
+        confidences = [result.confidence for result in results.values() if result.confidence is not None]
+        outcome = numbered(plate, frame)
+        if not self._node.confidence:
+            outcome = _without(outcome, CONFIDENCE)
+        return Outcome(plate=outcome, confidence=min(confidences, default=None), report=report)
+
+    def _pair(self, first: int, offsets: tuple[Fraction, ...], fetch: Fetch) -> RoleResult:
+        a, b = fetch(*at(self._source, first)), fetch(*at(self._source, first + 1))
+        cut = self._is_cut(first, a, b)
+        plates: dict[str, Plate] = {"a": a, "b": b}
+        if not cut:
+            plates |= self._vectors_of(first, fetch)
+        params = InterpolateParams(
+            kinds=self._node.kinds,
+            options=self._node.options,
+            draft=self._setting.draft or self._node.quality == "draft",
+            tile=self._node.tile,
+            outputs=(offsets,),
+            cut=cut,
+        )
+        return self._setting.ask(self.name, a.frame, self._setting.pins[self.name], params, plates)
+
+    def _vectors_of(self, first: int, fetch: Fetch) -> Mapping[str, Plate]:
+        if isinstance(self._vectors, MotionStep):
+            result = self._vectors.pair(first, fetch)
+            return {"vectors_a": result.plates["a"], "vectors_b": result.plates["b"]}
+        plates: dict[str, Plate] = {}
+        for name, number, side in (("vectors_a", first, "forward"), ("vectors_b", first + 1, "backward")):
+            vectors = fetch(*at(self._vectors, number))
+            if vectors.has(f"{side}.u", f"{side}.v"):
+                plates[name] = vectors_for_pair(vectors, side)
+        return plates
+
+    def _is_cut(self, first: int, a: Plate, b: Plate) -> bool:
+        if first not in self._cuts:
+            self._setting.control.check()
+            if self._node.cuts == "auto":
+                cut = is_cut(a, b, self._setting.color).cut
+            else:
+                cut = self._node.cuts != "none" and first + 1 in self._node.cuts
+            if cut:
+                message = f"cut between {first} and {first + 1}: frames between them hold the nearer one"
+                self._setting.listener({"event": "warning", "node": self.name, "frame": first, "message": message})
+            self._cuts[first] = cut
+        return self._cuts[first]
+
+    def _with_confidence(self, plate: Plate, confidence: FloatImage) -> Plate:
+        if not self._node.confidence or CONFIDENCE in plate.channels:
+            return plate
+        return replace(
+            plate,
+            pixels=np.concatenate([plate.pixels, confidence], axis=2),
+            channels=(*plate.channels, CONFIDENCE),
+            sample_types=(*plate.sample_types, "half"),
+        )
+
+    def _mean(self, parts: list[tuple[Plate, int]], middle: Plate) -> Plate:
+        if len(parts) == 1:
+            return parts[0][0]
+        window = middle.data_window
+        total = sum(count for _, count in parts)
+        mean = np.zeros_like(middle.pixels)
+        for plate, count in parts:
+            overlap = window.intersection(plate.data_window)
+            if overlap is not None:
+                theirs = plate.pixels[_within(overlap, plate.data_window)]
+                mean[_within(overlap, window)] += theirs * np.float32(count / total)
+        for group in classify(middle.channels, middle.sample_types, self._node.kinds):
+            if group.kind is ChannelKind.ID:
+                where = [middle.index(name) for name in group.names]
+                mean[..., where] = middle.pixels[..., where]
+        return middle.with_pixels(mean)
+
+
+def _within(part: Window, whole: Window) -> tuple[slice, slice]:
+    return np.s_[part.y - whole.y : part.bottom - whole.y, part.x - whole.x : part.right - whole.x]
+
+
+def _without(plate: Plate, name: str) -> Plate:
+    if name not in plate.channels:
+        return plate
+    keep = [index for index, channel in enumerate(plate.channels) if channel != name]
+    return replace(
+        plate,
+        pixels=np.ascontiguousarray(plate.pixels[..., keep]),
+        channels=tuple(plate.channels[index] for index in keep),
+        sample_types=tuple(plate.sample_types[index] for index in keep),
+    )

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The motion step: vectors to the next and the previous frame, each pair of frames computed once."""
+
+import numpy as np
+
+from understudy.contracts.jobs import MotionParams, RoleResult
+from understudy.contracts.plate import FloatImage, Plate, blank_plate
+from understudy.graph.document import MotionNode
+from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, only_frames
+
+VECTOR_CHANNELS = (
+    "forward.u", "forward.v", "backward.u", "backward.v", "confidence.Y",
+    "forward.confidence", "backward.confidence", "forward.occlusion", "backward.occlusion",
+)  # fmt: skip
+"""Channels of a vectors plate. ``confidence.Y`` is the lower of the two; at the ends of the sequence a direction
+that has no other frame is zero with confidence 0, and does not count."""
+
+VECTOR_SPACE = "Raw"
+
+
+class MotionStep:
+    """Vectors of a sequence."""
+
+    def __init__(self, name: str, node: MotionNode, setting: Setting, source: Step, matte: Step | None) -> None:
+        self.name = name
+        self._node = node
+        self._setting = setting
+        self._source = source
+        self._matte = matte
+        self._pairs: dict[int, RoleResult] = {}
+        only_frames(source, name)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Those of the input."""
+        return self._source.frames
+
+    def needs(self, frame: Frame) -> tuple[Key, ...]:
+        """The frame and its neighbors, and their mattes."""
+        steps = [self._source] + ([self._matte] if self._matte else [])
+        return tuple(at(step, other) for step in steps for other in self._around(frame))
+
+    def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
+        """Both directions at one frame."""
+        assert frame is not None
+        here = fetch(*at(self._source, frame))
+        height, width = here.pixels.shape[:2]
+        pixels = np.zeros((height, width, len(VECTOR_CHANNELS)), np.float32)
+        confidences: list[FloatImage] = []
+        report: dict[str, object] = {}
+        for side, first, name in (("forward", frame, "a"), ("backward", frame - 1, "b")):
+            if first not in self._source.frames or first + 1 not in self._source.frames:
+                continue
+            result = self.pair(first, fetch)
+            plate = result.plates[name]
+            for channel, source in (
+                (f"{side}.u", f"{side}.u"),
+                (f"{side}.v", f"{side}.v"),
+                (f"{side}.confidence", "confidence.Y"),
+                (f"{side}.occlusion", "occlusion.Y"),
+            ):
+                pixels[..., VECTOR_CHANNELS.index(channel)] = plate.pixels[..., plate.index(source)]
+            confidences.append(plate.pixels[..., plate.index("confidence.Y")])
+            report |= result.report
+        if confidences:
+            pixels[..., VECTOR_CHANNELS.index("confidence.Y")] = np.minimum.reduce(confidences)
+        mean = float(np.mean(pixels[..., VECTOR_CHANNELS.index("confidence.Y")]))
+        plate = blank_plate(pixels, VECTOR_CHANNELS, colorspace=VECTOR_SPACE, frame=frame, like=here)
+        return Outcome(plate=plate, confidence=mean, report=report)
+
+    def _around(self, frame: Frame) -> tuple[int, ...]:
+        assert frame is not None
+        return tuple(other for other in (frame - 1, frame, frame + 1) if other in self._source.frames)
+
+    def pair(self, first: int, fetch: Fetch) -> RoleResult:
+        """The motion result between a frame and the next, kept while its neighbors are computed."""
+        if first not in self._pairs:
+            for old in [known for known in self._pairs if abs(known - first) > 1]:
+                del self._pairs[old]
+            self._pairs[first] = self._run(first, fetch)
+        return self._pairs[first]
+
+    def _run(self, first: int, fetch: Fetch) -> RoleResult:
+        plates = {"a": fetch(*at(self._source, first)), "b": fetch(*at(self._source, first + 1))}
+        if self._matte is not None:
+            plates["matte"] = fetch(*at(self._matte, first))
+        params = MotionParams(
+            kinds=self._node.kinds,
+            options=self._node.options,
+            draft=self._setting.draft or self._node.quality == "draft",
+            tile=self._node.tile,
+        )
+        return self._setting.ask(self.name, first, self._setting.pins[self.name], params, plates)
+
+
+def vectors_for_pair(vectors: Plate, side: str) -> Plate:
+    """The part of a vectors plate that an interpolation takes: ``forward`` of a, or ``backward`` of b.
+
+    Args:
+        vectors: Has ``<side>.u <side>.v``; confidence and occlusion where known.
+        side: ``forward`` or ``backward``.
+    """
+    names = [f"{side}.u", f"{side}.v"]
+    extra = {f"{side}.confidence": "confidence.Y", f"{side}.occlusion": "occlusion.Y"}
+    have = [name for name in extra if name in vectors.channels]
+    return blank_plate(
+        vectors.take(names + have),
+        names + [extra[name] for name in have],
+        colorspace=vectors.colorspace,
+        like=vectors,
+    )

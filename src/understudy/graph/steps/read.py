@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The read step: a sequence or a still, in working form."""
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from understudy.color.decide import ColorDecision, decide
+from understudy.contracts.errors import GraphError, SequenceError
+from understudy.contracts.plate import Plate, Sanitized
+from understudy.frames.header import read_header
+from understudy.frames.read import read_plate
+from understudy.frames.sequence import format_frames, open_sequence, parse_frames
+from understudy.graph.document import ReadNode
+from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting
+from understudy.graph.working_space import to_working
+
+
+class ReadStep:
+    """Reads plates. Color space and channels are settled once, from the first file."""
+
+    def __init__(self, name: str, node: ReadNode, setting: Setting) -> None:
+        self.name = name
+        self._node = node
+        self._setting = setting
+        self._sequence = open_sequence(node.file)
+        self._present = frozenset(self._sequence.frames)
+        first = Path(node.file) if self._sequence.still else self._sequence.path(self._sequence.frames[0])
+        self._header = read_header(first)
+        self.decision = self._decide()
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Frames from the first to the last, gaps included: a gap has a policy of its own."""
+        if self._sequence.still:
+            return (None,)
+        if self._node.frames:
+            return parse_frames(self._node.frames)
+        present = self._sequence.frames
+        return tuple(range(present[0], present[-1] + 1))
+
+    def needs(self, _frame: Frame) -> tuple[Key, ...]:
+        """Nothing of other nodes."""
+        return ()
+
+    def files(self) -> tuple[Path, ...]:
+        """Every file it may read."""
+        if self._sequence.still:
+            return (Path(self._node.file),)
+        return tuple(self._sequence.path(frame) for frame in self._sequence.frames)
+
+    def source_of(self, frame: Frame) -> Path | None:
+        """The file a frame is read from; None for a black frame."""
+        if frame is None:
+            return Path(self._node.file) if self._sequence.still else None
+        present = self._sequence.frames
+        if frame in self._present:
+            return self._sequence.path(frame)
+        earlier = [other for other in present if other < frame]
+        if self._node.missing == "hold" and earlier:
+            return self._sequence.path(earlier[-1])
+        return None
+
+    def require(self, frames: tuple[int, ...]) -> None:
+        """Refuses a job that would meet a gap.
+
+        Raises:
+            SequenceError: Frames are missing and the node says that this is an error.
+        """
+        if self._node.missing != "error" or self._sequence.still:
+            return
+        missing = [frame for frame in frames if frame not in self._present]
+        if missing:
+            raise SequenceError(
+                f"frames {format_frames(missing)} are missing",
+                where=self._node.file,
+                fix="render them, choose other --frames, or say --missing hold or --missing black",
+            )
+
+    def compute(self, frame: Frame, _fetch: Fetch) -> Outcome:
+        """Reads one plate; safe from several threads."""
+        path = self.source_of(frame)
+        if path is None:
+            return Outcome(plate=self._black(frame), report={"missing": "black"})
+        plate = read_plate(
+            path,
+            frame=frame,
+            colorspace=self.decision.colorspace,
+            view=self._node.view,
+            part=self._node.part,
+            channels=self._wanted(),
+        )
+        if frame is not None:
+            self._check_like_first(plate, path)
+        report = {"nan": plate.sanitized.nan, "inf": plate.sanitized.inf} if plate.sanitized else {}
+        return Outcome(plate=to_working(plate, self._setting.color), report=report)
+
+    def _decide(self) -> ColorDecision:
+        decision = decide(self._header.color, user=self._node.colorspace, config=self._setting.color)
+        event = {"event": "color", "node": self.name, "colorspace": decision.colorspace}
+        self._setting.listener(event | {"rule": decision.rule, "detail": decision.detail})
+        for warning in decision.warnings:
+            self._setting.listener({"event": "warning", "node": self.name, "message": warning})
+        return decision
+
+    def _wanted(self) -> tuple[str, ...] | None:
+        if not self._node.channels:
+            return None
+        have = [name for part in self._header.parts for name in part.channels]
+        wanted = tuple(name for name in have if any(fnmatchcase(name, p) for p in self._node.channels))
+        if not wanted:
+            raise GraphError(
+                f"no channel fits {', '.join(self._node.channels)}",
+                where=f"nodes.{self.name}.channels",
+                fix=f"there are {', '.join(have)}",
+            )
+        return wanted
+
+    def _check_like_first(self, plate: Plate, path: Path) -> None:
+        first = self._header
+        size = (first.display_window.width, first.display_window.height)
+        if (plate.display_window.width, plate.display_window.height) != size:
+            raise SequenceError(
+                f"is {plate.display_window.width}x{plate.display_window.height}, the sequence starts with"
+                f" {size[0]}x{size[1]}",
+                where=str(path),
+                fix="split the sequence with --frames where its size changes",
+            )
+
+    def _black(self, frame: Frame) -> Plate:
+        first = self._sequence.frames[0]
+        like = self.compute(first, lambda *_: _nothing()).plate
+        return replace(like, pixels=np.zeros_like(like.pixels), frame=frame, sanitized=Sanitized())
+
+
+def _nothing() -> Plate:
+    raise AssertionError("a read step reads no other node")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relight step."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from understudy.contracts.jobs import RelightParams
+from understudy.contracts.lights import EnvironmentLight, LightRig
+from understudy.contracts.plate import Plate
+from understudy.graph.document import ReadNode, RelightNode
+from understudy.graph.lights_file import load_lights
+from understudy.graph.steps.read import ReadStep
+from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
+
+
+class RelightStep:
+    """New light on each frame."""
+
+    def __init__(
+        self, name: str, node: RelightNode, setting: Setting, source: Step, passes: Mapping[str, Step]
+    ) -> None:
+        self.name = name
+        self._node = node
+        self._setting = setting
+        self._source = source
+        self._passes = dict(passes)
+        self._lights = _rig(node.lights)
+        self._present = None if node.present is None else _rig(node.present)
+        self._environments = self._read_environments()
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Those of the input."""
+        return self._source.frames
+
+    def needs(self, frame: Frame) -> tuple[Key, ...]:
+        """The same frame of the input and of each pass."""
+        return tuple(dict.fromkeys([at(self._source, frame), *(at(step, frame) for step in self._passes.values())]))
+
+    def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
+        """One relit picture."""
+        node = self._node
+        params = RelightParams(
+            kinds=node.kinds,
+            options=node.options,
+            draft=self._setting.draft or node.quality == "draft",
+            tile=node.tile,
+            method=node.method,
+            lights=self._lights,
+            present=self._present,
+            normal_space=node.normal_space,
+            camera_to_world=node.camera_to_world,
+            field_of_view=node.field_of_view,
+            limit_stops=node.limit_stops,
+            passes=node.passes,
+        )
+        plates = {"plate": fetch(*at(self._source, frame)), **self._environments}
+        plates |= {name: fetch(*at(step, frame)) for name, step in self._passes.items()}
+        result = self._setting.ask(self.name, frame, self._setting.pins[self.name], params, plates)
+        plate = numbered(result.plates["plate"], frame)
+        return Outcome(plate=plate, confidence=result.confidence, report=result.report)
+
+    def _read_environments(self) -> dict[str, Plate]:
+        plates: dict[str, Plate] = {}
+        for light in (*self._lights.lights, *(self._present.lights if self._present else ())):
+            if isinstance(light, EnvironmentLight) and f"environment:{light.file}" not in plates:
+                node = ReadNode(type="read", file=light.file, colorspace=light.colorspace)
+                step = ReadStep(f"{self.name}.environment", node, self._setting)
+                plates[f"environment:{light.file}"] = step.compute(step.frames[0], _no_fetch).plate
+        return plates
+
+
+def _rig(lights: str | LightRig) -> LightRig:
+    return load_lights(Path(lights)) if isinstance(lights, str) else lights
+
+
+def _no_fetch(node: str, _frame: Frame) -> Plate:
+    raise AssertionError(f"{node} is not an input of a still")

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every step offers, and what it is given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from understudy.color.config import ColorConfig
+from understudy.contracts.engine import Control, Engine
+from understudy.contracts.errors import GraphError
+from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
+from understudy.contracts.plate import Plate
+from understudy.graph.events import Listener
+
+Frame = int | None
+"""An absolute frame number; None for a still."""
+
+Key = tuple[str, Frame]
+"""A node and a frame."""
+
+Fetch = Callable[[str, Frame], Plate]
+"""Gives the plate of a node at a frame that the step said it needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What steps share during one render.
+
+    Attributes:
+        engine: Runs role requests.
+        color: The graph's OCIO config.
+        pins: The pack of each node, by node name; ``<node>.motion`` for an interpolation's motion pack.
+        listener: Hears events.
+        control: Cancels.
+        draft: The whole render is a draft.
+    """
+
+    engine: Engine
+    color: ColorConfig
+    pins: Mapping[str, PackPin]
+    listener: Listener
+    control: Control
+    draft: bool = False
+
+    def ask(self, node: str, frame: Frame, pin: PackPin, params: RoleParams, plates: Mapping[str, Plate]) -> RoleResult:
+        """Runs a role request and passes its progress on.
+
+        Raises:
+            UnderstudyError: Whatever the engine raises, told with the node and frame.
+        """
+
+        def progress(done: int, total: int) -> None:
+            self.listener({"event": "step", "node": node, "frame": frame, "done": done, "total": total})
+
+        request = RoleRequest(
+            pack=pin,
+            params=params,
+            plates=plates,
+            ocio_config=self.color.name,
+            request_id=f"{node}.{'still' if frame is None else frame}",
+        )
+        return self.engine.run(request, Control(progress, self.control.cancelled))
+
+
+class Step(Protocol):
+    """A node, ready to compute."""
+
+    name: str
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Frames it can give; ``(None,)`` for a still."""
+        ...
+
+    def needs(self, frame: Frame) -> tuple[Key, ...]:
+        """What it reads of other nodes for this frame, without duplicates."""
+        ...
+
+    def compute(self, frame: Frame, fetch: Fetch) -> "Outcome":
+        """The plate at this frame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A computed plate and what is known of it.
+
+    Attributes:
+        plate: The picture.
+        confidence: Mean confidence in 0-1, or None.
+        report: Facts by node name.
+    """
+
+    plate: Plate
+    confidence: float | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def at(step: Step, frame: Frame) -> Key:
+    """The key of another step's plate for this frame: a still serves every frame."""
+    return (step.name, None) if step.frames == (None,) else (step.name, frame)
+
+
+def only_frames(step: Step, node: str) -> tuple[int, ...]:
+    """The frame numbers of a step that must be a sequence.
+
+    Raises:
+        GraphError: It is a still.
+    """
+    frames = tuple(frame for frame in step.frames if frame is not None)
+    if not frames:
+        raise GraphError(f"{step.name!r} is a still, and a sequence is needed", where=f"nodes.{node}.input")
+    return frames
+
+
+def numbered(plate: Plate, frame: Frame) -> Plate:
+    """The plate under another frame number."""
+    return plate if plate.frame == frame else replace(plate, frame=frame)

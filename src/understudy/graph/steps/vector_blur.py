@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vector-blur step: motion blur along the vectors of the same frame.
+
+Each pixel gathers the picture along its own vector: the mean of ``I(p - s v(p))`` over the open shutter, with the forward
+vector for times after the frame and the backward one before it. Identifiers stay as they are.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from understudy.contracts.channels import ChannelKind, classify
+from understudy.contracts.errors import GraphError
+from understudy.contracts.plate import FloatImage, Plate
+from understudy.graph.document import Shutter, VectorBlurNode
+from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at
+from understudy.roles.warp import sample_bilinear
+
+
+def shutter_offsets(shutter: Shutter) -> tuple[float, ...]:
+    """Times of the samples from the frame's own time, in frames, evenly over the open shutter."""
+    opening = -shutter.angle / 2 if shutter.phase is None else shutter.phase
+    return tuple((opening + shutter.angle * (index + 0.5) / shutter.samples) / 360 for index in range(shutter.samples))
+
+
+class VectorBlurStep:
+    """A blurred picture of each frame."""
+
+    def __init__(self, name: str, node: VectorBlurNode, setting: Setting, source: Step, vectors: Step) -> None:
+        self.name = name
+        self._node = node
+        self._control = setting.control
+        self._source = source
+        self._vectors = vectors
+        self._offsets = shutter_offsets(node.shutter)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Those of the input."""
+        return self._source.frames
+
+    def needs(self, frame: Frame) -> tuple[Key, ...]:
+        """The same frame of the input and of the vectors."""
+        return (at(self._source, frame), at(self._vectors, frame))
+
+    def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
+        """One blurred picture."""
+        plate, vectors = fetch(*at(self._source, frame)), fetch(*at(self._vectors, frame))
+        if vectors.data_window != plate.data_window:
+            raise GraphError(
+                f"vectors cover {vectors.data_window}, the picture {plate.data_window}",
+                where=f"nodes.{self.name}.vectors",
+                fix="make the vectors from this very input",
+            )
+        moving = [
+            plate.index(name)
+            for group in classify(plate.channels, plate.sample_types, self._node.kinds)
+            if group.kind is not ChannelKind.ID
+            for name in group.names
+        ]
+        pixels = plate.pixels.copy()
+        pixels[..., moving] = self._blur(np.ascontiguousarray(plate.pixels[..., moving]), vectors)
+        return Outcome(plate=plate.with_pixels(pixels))
+
+    def _blur(self, pixels: FloatImage, vectors: Plate) -> FloatImage:
+        flows = {1: _flow(vectors, "forward"), -1: _flow(vectors, "backward")}
+        total = np.zeros_like(pixels)
+        for offset in self._offsets:
+            self._control.check()
+            flow, other = flows[1 if offset >= 0 else -1], flows[-1 if offset >= 0 else 1]
+            if flow is not None:
+                shift = flow * np.float32(-abs(offset))
+            elif other is not None:
+                shift = other * np.float32(abs(offset))
+            else:
+                raise GraphError("there are neither forward nor backward vectors", where=f"nodes.{self.name}.vectors")
+            total += sample_bilinear(pixels, shift)
+        return total / np.float32(len(self._offsets))
+
+
+def _flow(vectors: Plate, side: str) -> FloatImage | None:
+    names: Sequence[str] = (f"{side}.u", f"{side}.v")
+    if not vectors.has(*names):
+        return None
+    flow = vectors.take(names)
+    flow[..., 1] *= -1  # plates have v up, rows run down
+    return flow

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Into and out of the working form: scene-linear, premultiplied. Scene-linear plates pass untouched, bit for bit."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from understudy.color.config import ColorConfig
+from understudy.contracts.channels import ChannelGroup, alpha_of, classify, color_groups
+from understudy.contracts.errors import ColorspaceError
+from understudy.contracts.plate import FloatImage, Plate
+
+
+def to_working(plate: Plate, color: ColorConfig) -> Plate:
+    """The plate in scene-linear light with premultiplied color.
+
+    A plate that is scene-linear (or declared as data) keeps its space; any other goes to the config's ``scene_linear``.
+
+    Args:
+        plate: As read; its ``colorspace`` is the file's.
+        color: The config.
+    """
+    plate = replace(plate, storage=replace(plate.storage, colorspace=plate.colorspace))
+    if not color.is_scene_linear(plate.colorspace) and not color.is_data(plate.colorspace):
+        plate = convert(plate, color.scene_linear, color)
+    return plate if plate.premultiplied else _premultiply(plate)
+
+
+def convert(plate: Plate, target: str, color: ColorConfig) -> Plate:
+    """The plate with its color channels in another space; other channels stay as they are.
+
+    Color of a premultiplied plate is divided by alpha first where the conversion is not linear.
+
+    Raises:
+        ColorspaceError: One of the spaces is data and the other is not.
+    """
+    if target == plate.colorspace:
+        return plate
+    groups = classify(plate.channels, plate.sample_types)
+    linear = color.is_scene_linear(plate.colorspace) and color.is_scene_linear(target)
+    pixels = plate.pixels.copy()
+    for group in color_groups(groups):
+        where = [plate.index(name) for name in group.names]
+        rgb = pixels[..., where] if len(where) == 3 else np.repeat(pixels[..., where], 3, axis=2)
+        alpha = None if linear or not plate.premultiplied else _alpha(plate, group, groups)
+        if alpha is not None:
+            rgb = np.divide(rgb, alpha, out=rgb, where=alpha > 0)
+        rgb = color.convert(np.ascontiguousarray(rgb), plate.colorspace, target)
+        if alpha is not None:
+            rgb = np.where(alpha > 0, rgb * alpha, rgb)
+        pixels[..., where] = rgb if len(where) == 3 else rgb[..., 1:2]
+    return plate.with_pixels(pixels, colorspace=target)
+
+
+def to_file_space(plate: Plate, target: str, color: ColorConfig, *, premultiplied: bool) -> Plate:
+    """The plate as a file stores it.
+
+    Args:
+        plate: In working form.
+        target: Canonical name of the file's color space.
+        color: The config.
+        premultiplied: Whether the container associates color with alpha.
+    """
+    if not premultiplied and plate.premultiplied:
+        plate = _unpremultiply(plate)
+    return convert(plate, target, color)
+
+
+def output_space(plate: Plate, declared: str, container: str, color: ColorConfig) -> str:
+    """The color space a file is written in.
+
+    Args:
+        plate: In working form; ``storage.colorspace`` is the one of the file it came from.
+        declared: What the user asked for; empty for nothing.
+        container: Lower-case format name of the output.
+        color: The config.
+
+    Raises:
+        ColorspaceError: The container holds display pictures and nobody said in which space.
+    """
+    if declared:
+        return color.resolve(declared)
+    origin = plate.storage.colorspace or plate.colorspace
+    scene_container = container in ("exr", "hdr")
+    linear = color.is_scene_linear(origin) or color.is_data(origin)
+    if scene_container:
+        return origin if linear else plate.colorspace
+    if linear and container not in ("tiff",):
+        raise ColorspaceError(
+            f"a {container} holds display pictures, and the input is {origin}",
+            fix="say in which space to write with --out-colorspace, for example texture_paint for sRGB",
+        )
+    if linear and plate.storage.container != container:
+        raise ColorspaceError(
+            f"no output color space is declared for the {container}, and the input is {origin}",
+            fix="say in which space to write with --out-colorspace",
+        )
+    return origin
+
+
+def _alpha(plate: Plate, group: ChannelGroup, groups: tuple[ChannelGroup, ...]) -> FloatImage | None:
+    name = alpha_of(group, groups)
+    return None if name is None else plate.take([name])
+
+
+def _premultiply(plate: Plate) -> Plate:
+    return _by_alpha(plate, divide=False)
+
+
+def _unpremultiply(plate: Plate) -> Plate:
+    return _by_alpha(plate, divide=True)
+
+
+def _by_alpha(plate: Plate, *, divide: bool) -> Plate:
+    groups = classify(plate.channels, plate.sample_types)
+    pixels = plate.pixels
+    for group in color_groups(groups):
+        alpha = _alpha(plate, group, groups)
+        if alpha is None or bool((alpha == 1).all()):
+            continue
+        if pixels is plate.pixels:
+            pixels = plate.pixels.copy()
+        where = [plate.index(name) for name in group.names]
+        values = pixels[..., where]
+        pixels[..., where] = np.divide(values, alpha, out=values, where=alpha > 0) if divide else values * alpha
+    return plate.with_pixels(pixels, premultiplied=not divide)
