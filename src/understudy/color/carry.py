@@ -7,7 +7,8 @@ With shaper S, its inverse D, clip c, model M and a plain resampler U::
     resized     out = D(M(c(S x))) + U(x - D(c(S x)))           x - D(c(S x)) is exactly 0 where c changed nothing
 
 A model that returns its input returns the plate bit for bit, for any encoding. Both work on tiles: give the parts that
-belong together and the tiles equal the whole.
+belong together and the tiles equal the whole. Images are RGB, ``(h, w, 3)``, or single channels, ``(h, w, 1)``, which
+go through the curve alone.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ def same_size(x: FloatImage, encoder: Encoder, model: Codec) -> FloatImage:
     """Runs a model that keeps the size.
 
     Args:
-        x: float32 ``(h, w, 3)`` in the encoder's color space, all finite.
+        x: float32 ``(h, w, 3)`` in the encoder's color space, or ``(h, w, 1)``; all finite.
         encoder: S, D and c of the job.
         model: float32 ``(h, w, 3)`` to the same shape, in the encoding. Must not write into its input.
 
@@ -41,7 +42,7 @@ def same_size(x: FloatImage, encoder: Encoder, model: Codec) -> FloatImage:
     Raises:
         PlateError: The model's answer has another shape.
     """
-    seen, inside = encoder.encode_with_inside(x)
+    seen, inside = encode_with_inside(x, encoder)
     return with_delta(x, seen, inside, model(seen), encoder)
 
 
@@ -62,7 +63,7 @@ def with_delta(x: FloatImage, seen: FloatImage, inside: FloatImage, answer: Floa
         raise PlateError(f"the model returned {answer.shape} for {x.shape}; it must keep the size")
     own = encoder.encoding is Encoding.PLATE and encoder.domain is None
     out = np.array(x, np.float32, order="C")
-    flat, flat_seen, flat_answer = out.reshape(-1, 3), seen.reshape(-1, 3), answer.reshape(-1, 3)
+    flat, flat_seen, flat_answer = (_pixels(image) for image in (out, seen, answer))
     gate = inside.reshape(-1) != 0
     for start in range(0, len(flat), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -78,7 +79,7 @@ def with_delta(x: FloatImage, seen: FloatImage, inside: FloatImage, answer: Floa
 
 def _moved(x: FloatImage, old: FloatImage, new: FloatImage, encoder: Encoder) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = x + (encoder.decode(new[None])[0] - encoder.decode(old[None])[0])
+        moved = x + (_decode(new[None], encoder)[0] - _decode(old[None], encoder)[0])
     return np.where(np.isfinite(moved).all(axis=1, keepdims=True), moved, x)
 
 
@@ -97,7 +98,7 @@ def resized(x: FloatImage, encoder: Encoder, model: Codec, resample: Codec) -> F
     Raises:
         PlateError: Model and resampler return different shapes.
     """
-    seen, inside = encoder.encode_with_inside(x)
+    seen, inside = encode_with_inside(x, encoder)
     return with_excess(x, excess(x, seen, inside, encoder), model(seen), encoder, resample)
 
 
@@ -117,11 +118,11 @@ def excess(x: FloatImage, seen: FloatImage, inside: FloatImage, encoder: Encoder
     if not clipped.size:
         return None
     out = np.zeros(x.shape, np.float32)
-    flat, flat_x, flat_seen = out.reshape(-1, 3), x.reshape(-1, 3), seen.reshape(-1, 3)
+    flat, flat_x, flat_seen = (_pixels(image) for image in (out, x, seen))
     for start in range(0, len(clipped), _CHUNK):
         picked = clipped[start : start + _CHUNK]
         with np.errstate(over="ignore"):
-            left = flat_x[picked] - encoder.decode(flat_seen[picked][None])[0]
+            left = flat_x[picked] - _decode(flat_seen[picked][None], encoder)[0]
         flat[picked] = np.nan_to_num(left, copy=False)
     return out
 
@@ -143,13 +144,36 @@ def with_excess(
     """
     good = np.isfinite(answer).all(axis=2, keepdims=True)
     whole = bool(good.all())
-    decoded = encoder.decode(answer if whole else np.where(good, answer, np.float32(0)))
+    decoded = _decode(answer if whole else np.where(good, answer, np.float32(0)), encoder)
     # Adding 0 where nothing is carried turns -0 into 0, as adding a carried 0 would: a tile must not differ by it.
     added: FloatImage | float = 0.0 if carried is None else _same_shape(resample(carried), decoded)
     with np.errstate(over="ignore"):
         out = decoded + np.float32(0) if isinstance(added, float) else decoded + added
     good &= np.isfinite(out).all(axis=2, keepdims=True)
     return out if good.all() else np.where(good, out, _same_shape(resample(x), out))
+
+
+def encode_with_inside(x: FloatImage, encoder: Encoder) -> tuple[FloatImage, FloatImage]:
+    """What the model sees of ``x``, and where the clip changed nothing; the curve alone for a single channel.
+
+    Args:
+        x: float32 ``(h, w, 3)`` or ``(h, w, 1)``, all finite.
+        encoder: S, D and c of the job.
+
+    Returns:
+        ``c(S x)`` of the shape of ``x``, and ``(h, w, 1)`` weights of 1 and 0.
+    """
+    if x.shape[-1] == 1:
+        return encoder.encode_gray(x), encoder.inside_gray(x)
+    return encoder.encode_with_inside(x)
+
+
+def _decode(y: FloatImage, encoder: Encoder) -> FloatImage:
+    return encoder.decode_gray(y) if y.shape[-1] == 1 else encoder.decode(y)
+
+
+def _pixels(image: FloatImage) -> FloatImage:
+    return image.reshape(-1, image.shape[-1])
 
 
 def _same_shape(image: FloatImage, like: FloatImage) -> FloatImage:

@@ -64,10 +64,10 @@ class ColorConfig:
             name, source = policy().pinned.config, "pinned"
         if name.startswith("ocio://"):
             return _load(name, source, 0)
-        path = Path(name).expanduser().absolute()
         try:
+            path = Path(name).expanduser().absolute()
             stamp = path.stat().st_mtime_ns
-        except OSError:
+        except (OSError, RuntimeError, ValueError):
             raise ColorspaceError(
                 f"there is no OCIO config {name!r}",
                 where=None if source == "argument" else source,

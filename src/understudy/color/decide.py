@@ -16,7 +16,7 @@ Rule = Literal[
 _TOLERANCE = 1e-3
 
 _PRIMARIES: dict[str, tuple[str, tuple[float, ...]]] = {
-    # Red, green, blue, white x y: SMPTE ST 2065-1, Academy S-2014-004, ITU-R BT.709 and BT.2020, SMPTE RP 431-2 with D65.
+    # Red, green, blue, white x y: SMPTE ST 2065-1, Academy S-2014-004, ITU-R BT.709, BT.2020, SMPTE RP 431-2 at D65.
     "AP0": ("lin_ap0_scene", (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)),
     "AP1": ("lin_ap1_scene", (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)),
     "Rec.709": ("lin_rec709_scene", (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)),

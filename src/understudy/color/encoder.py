@@ -187,7 +187,8 @@ def _run(steps: tuple[_Step, ...], image: FloatImage) -> FloatImage:
 
 def _times(image: FloatImage, *, gain: float) -> FloatImage:
     with np.errstate(over="ignore"):
-        return np.nan_to_num(image * np.float32(gain), copy=False)
+        scaled: FloatImage = np.nan_to_num(image * np.float32(gain), copy=False)
+        return scaled
 
 
 def _check_gray(image: FloatImage) -> FloatImage:
