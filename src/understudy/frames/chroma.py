@@ -18,6 +18,7 @@ from understudy.contracts.header import ColorFacts, FileHeader, Part
 from understudy.contracts.plate import FloatImage, MetadataValue, SampleType, Window
 from understudy.frames.library import check_size
 from understudy.frames.metadata import is_structural
+from understudy.frames.quantize import as_half
 
 REC709_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 """What OpenEXR assumes where ``chromaticities`` are absent (ITU-R BT.709)."""
@@ -144,6 +145,9 @@ def read_chroma(path: Path) -> dict[str, FloatImage]:
     gray = (ry == 0) & (by == 0)
     for plane in (red, green, blue):
         plane[gray] = luminance[gray]
+    if planes["Y"].dtype == np.float16:
+        # As halves, because that is what the file stores and what an output of the same types will hold.
+        red, green, blue = (as_half(plane) for plane in (red, green, blue))
     rest = {name: plane.astype(np.float32) for name, plane in planes.items() if name not in ("Y", "RY", "BY")}
     return {"R": red, "G": green, "B": blue, **rest}
 

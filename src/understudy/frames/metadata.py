@@ -33,7 +33,7 @@ CARRIED = frozenset(
 _STRUCTURE = frozenset(
     {
         "ICCProfile", "PixelAspectRatio", "acesImageContainerFlag", "chromaticities", "chunkCount", "colorInteropID",
-        "compression", "dataWindow", "displayWindow", "lineOrder", "multiView", "name", "planarconfig", "preview",
+        "compression", "dataWindow", "displayWindow", "lineOrder", "multiView", "name", "pixelAspectRatio", "planarconfig", "preview",
         "screenWindowCenter", "screenWindowWidth", "textureformat", "tiles", "type", "version", "view",
         "ResolutionUnit", "XResolution", "YResolution", "wrapmodes",
     }

@@ -19,6 +19,7 @@ from understudy.frames.deep import flatten
 from understudy.frames.header import file_parts, header_of
 from understudy.frames.layout import FilePart, choose
 from understudy.frames.library import SubsampledError, check_size, last_error, open_input
+from understudy.frames.quantize import as_half
 from understudy.frames.sanitize import sanitize
 
 _BAND_BYTES = 8 * 2**20
@@ -167,7 +168,8 @@ def _fill(
         samples = flatten(path, part.index)
         counts.clean(samples)
         for channel, column in columns.items():
-            target[..., column] = samples[..., channel]
+            half = part.sample_types[channel] == "half"
+            target[..., column] = as_half(samples[..., channel]) if half else samples[..., channel]
         return
     integers = {c: column for c, column in columns.items() if part.sample_types[c] == "uint"}
     if integers:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files appear whole or not at all: written under a hidden name in the same folder, then renamed."""
+
+import errno
+import itertools
+import os
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from understudy.contracts.errors import OutputError
+
+_PREFIX = ".understudy-"
+_COUNTER = itertools.count()
+_HOST = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
+_TEMPORARY = re.compile(re.escape(_PREFIX) + r"(?P<host>[A-Za-z0-9_]*)-(?P<pid>\d+)-\d+\.\w+$")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MARGIN = 64 * 1024
+"""A disk with less free than this after a failed write is called full."""
+
+_swept: set[str] = set()
+_sweep_lock = threading.Lock()
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Gives a temporary path to write; on success it replaces ``path``, on any failure nothing is left of it.
+
+    Creates missing folders. Temporaries of processes of this host that died are removed once per folder and process.
+
+    Args:
+        path: Where the finished file belongs.
+
+    Raises:
+        OutputError: The folder can't be made or written, or the disk is full; a file that was at ``path`` is untouched.
+    """
+    if path.is_dir():
+        raise OutputError("is a folder", where=str(path), fix="name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise failure(path, error) from None
+    _sweep(path.parent)
+    # Writers choose the format by the extension, so the temporary keeps it.
+    temporary = path.parent / f"{_PREFIX}{_HOST}-{os.getpid()}-{next(_COUNTER)}{path.suffix}"
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        with suppress(OSError):  # some network file systems can't sync a folder
+            _sync(path.parent)
+    except OSError as error:
+        raise failure(path, error) from None
+    except OutputError as error:
+        if is_full(path.parent):
+            raise failure(path, OSError(errno.ENOSPC, "")) from None
+        raise error from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether a folder's disk has no room left."""
+    try:
+        return shutil.disk_usage(folder).free < _MARGIN
+    except OSError:
+        return False
+
+
+def failure(path: Path, error: OSError) -> OutputError:
+    """What went wrong with an output, in a sentence."""
+    if error.errno in _FULL:
+        return OutputError("the disk is full", where=str(path), fix="free some space or write elsewhere; nothing that was there is harmed")
+    reason = error.strerror or str(error)
+    return OutputError(f"can't be written ({reason})", where=str(path), fix="check the folder and its permissions")
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what processes of this host left behind when they were killed."""
+    key = os.path.realpath(folder)
+    with _sweep_lock:
+        if key in _swept:
+            return
+        _swept.add(key)
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            match = _TEMPORARY.match(entry.name)
+            if match and match["host"] == _HOST and not _alive(int(match["pid"])):
+                with suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

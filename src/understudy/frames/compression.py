@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EXR compression: what the linked library offers, what loses values, and what an output gets by default."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import OpenEXR
+
+from understudy.contracts.channels import ChannelKind, classify
+from understudy.contracts.errors import UsageError
+from understudy.contracts.plate import Plate, SampleType
+
+_KNOWN = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab", "htj2k256", "htj2k32", "zstd")
+_ALWAYS_LOSSY = {"b44", "b44a", "dwaa", "dwab"}
+_SAFE_KINDS = {ChannelKind.COLOR, ChannelKind.ALPHA}
+
+
+@cache
+def offered() -> tuple[str, ...]:
+    """Compressions that the linked OpenEXR writes."""
+    return tuple(name for name in _KNOWN if name == "none" or hasattr(OpenEXR, f"{name.upper()}_COMPRESSION"))
+
+
+def parse(text: str) -> str:
+    """Checks a compression as a user writes it: ``zip``, ``piz``, ``dwaa:45``.
+
+    Raises:
+        UsageError: The library does not offer it, or the level is no positive number. (It would write zip and say nothing.)
+    """
+    name, _, level = text.partition(":")
+    name = "htj2k256" if name == "htj2k" else name
+    if name not in offered():
+        raise UsageError(f"there is no EXR compression {name!r}", where="compression", fix="use one of " + ", ".join(offered()))
+    if not level:
+        return name
+    try:
+        value = float(level)
+    except ValueError:
+        value = -1.0
+    if not name.startswith("dwa") or not 0 < value <= 100000:
+        raise UsageError(f"{text!r} has no such level", where="compression", fix="levels are for dwaa and dwab, such as dwaa:45")
+    return f"{name}:{value:g}"
+
+
+def is_lossy(compression: str, sample_types: Sequence[SampleType]) -> bool:
+    """Whether a compression changes values of these types; pxr24 rounds float and keeps half and uint."""
+    name = compression.partition(":")[0]
+    if name == "pxr24":
+        return "float" in sample_types
+    return name in _ALWAYS_LOSSY and any(kind in ("half", "float") for kind in sample_types)
+
+
+def settle(asked: str, plate: Plate, sample_types: Sequence[SampleType]) -> tuple[str, tuple[str, ...]]:
+    """The compression of an EXR output.
+
+    Without a wish it is the input's where that is lossless for these types, else zip: a dwaa plate is not compressed a
+    second time with loss. A lossy wish holds for pictures; a plate that also has vectors, depth, IDs or other data goes to
+    zip, because their exact values are their meaning.
+
+    Args:
+        asked: What the user wants; empty for the default.
+        plate: The plate to write.
+        sample_types: Storage types it will have.
+
+    Returns:
+        The compression and notes for the report.
+
+    Raises:
+        UsageError: There is no such compression.
+    """
+    if asked:
+        chosen = parse(asked)
+        if is_lossy(chosen, sample_types):
+            data = [n for g in classify(plate.channels, sample_types) if g.kind not in _SAFE_KINDS for n in g.names]
+            if data:
+                note = f"written as zip instead of {chosen}, which would change the values of {', '.join(data[:6])}"
+                return "zip", (note,)
+        return chosen, ()
+    like = plate.storage.compression if plate.storage.container == "exr" else ""
+    if like.partition(":")[0] in offered() and not is_lossy(like, sample_types):
+        return like, ()
+    return "zip", ()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What DPX, TIFF, PNG, JPEG and HDR can hold, and how a plate is stored in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from understudy.contracts.errors import UsageError
+from understudy.contracts.plate import Plate, SampleType
+
+_LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "png": (("Y",), ("Y", "A"), ("R", "G", "B"), ("R", "G", "B", "A")),
+    "tiff": (("Y",), ("Y", "A"), ("R", "G", "B"), ("R", "G", "B", "A")),
+    "jpeg": (("Y",), ("R", "G", "B")),
+    "dpx": (("R", "G", "B"), ("R", "G", "B", "A")),
+    "hdr": (("R", "G", "B"),),
+}
+_TYPES: dict[str, tuple[SampleType, ...]] = {
+    "png": ("uint8", "uint16"),
+    "tiff": ("uint8", "uint16", "float"),
+    "jpeg": ("uint8",),
+    "dpx": ("uint8", "uint16"),
+    "hdr": ("float",),
+}
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How samples are stored.
+
+    Attributes:
+        sample_types: One per channel.
+        depth: Bits of integer codes; 0 for half and float.
+        associated: Color is multiplied by alpha in the file.
+        compression: The container's own name for it.
+        lossy: It changes values.
+        notes: What the user should know.
+    """
+
+    sample_types: tuple[SampleType, ...]
+    depth: int = 0
+    associated: bool = True
+    compression: str = ""
+    lossy: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def storable(container: str, channels: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which of a plate's channels a container can hold.
+
+    Args:
+        container: ``exr`` or one of the formats above.
+        channels: The plate's.
+
+    Returns:
+        The largest main-layer set it holds (maybe empty), and the rest.
+    """
+    if container == "exr":
+        return tuple(channels), ()
+    fits = [layout for layout in _LAYOUTS[container] if set(layout) <= set(channels)]
+    kept = max(fits, key=len, default=())
+    return kept, tuple(name for name in channels if name not in kept)
+
+
+def encoding_for(plate: Plate, path: Path, container: str, asked: str, compression: str) -> Encoding:
+    """How a plate is stored in one of these containers.
+
+    Raises:
+        UsageError: It can't hold the plate's channels, data window, type or compression.
+    """
+    kept, rest = storable(container, plate.channels)
+    if rest or not kept:
+        fix = "write EXR" + (f", or only {', '.join(kept)}" if kept else "")
+        raise UsageError(f"{container} can't hold the channels {', '.join(rest[:8])}", where=str(path), fix=fix)
+    if kept != plate.channels:
+        raise UsageError(f"{container} wants the channels in the order {', '.join(kept)}", where=str(path), fix="reorder them")
+    if plate.data_window != plate.display_window and container != "tiff":
+        raise UsageError(
+            f"{container} has no data window, and the plate's {plate.data_window} is not its display window {plate.display_window}",
+            where=str(path),
+            fix="write EXR, or crop to the display window",
+        )
+    kind = _sample_type(plate, path, container, asked)
+    if container == "jpeg":
+        quality = _quality(compression)
+        return Encoding(sample_types=(kind,) * len(kept), depth=8, compression=f"jpeg:{quality}", lossy=True)
+    if compression and container != "tiff":
+        raise UsageError(f"{container} has no compression to choose", where=str(path), fix="leave it out")
+    if compression not in ("", "none", "zip", "lzw", "packbits"):
+        raise UsageError(f"there is no TIFF compression {compression!r}", where=str(path), fix="use one of none, zip, lzw, packbits")
+    depth = {"uint8": 8, "uint16": 16}.get(kind, 0)
+    stored = plate.metadata.get("oiio:BitsPerSample", 0)
+    if container == "dpx" and depth == 16:
+        depth = stored if isinstance(stored, int) and stored in (10, 12, 16) else 10
+    notes = ("HDR stores a shared exponent of 8 bits a channel, so values were rounded",) if container == "hdr" else ()
+    return Encoding(
+        sample_types=(kind,) * len(kept),
+        depth=depth,
+        associated=plate.premultiplied if container == "tiff" else container != "png",
+        compression=compression or ("zip" if container == "tiff" else ""),
+        lossy=container == "hdr",
+        notes=notes,
+    )
+
+
+def _sample_type(plate: Plate, path: Path, container: str, asked: str) -> SampleType:
+    allowed = _TYPES[container]
+    for kind in allowed:
+        if kind == asked:
+            return kind
+    if asked and not (asked == "half" and container == "tiff"):
+        raise UsageError(f"{container} holds no {asked} samples", where=str(path), fix="use " + " or ".join(allowed))
+    if asked == "half":
+        return "float"
+    own = set(plate.sample_types)
+    if len(own) == 1 and (kind := own.pop()) in allowed:
+        return kind
+    return allowed[-1]
+
+
+def _quality(text: str) -> int:
+    digits = text.removeprefix("jpeg:") or str(JPEG_QUALITY)
+    if not digits.isdigit() or not 1 <= int(digits) <= 100:
+        raise UsageError(f"{text!r} is no JPEG quality", where="compression", fix="use a number from 1 to 100")
+    return int(digits)
