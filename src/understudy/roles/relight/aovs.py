@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Albedo, normals, positions and materials of a plate: plates of their own or its layers, in bands of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from understudy.color.config import ColorConfig
+from understudy.contracts.channels import ChannelGroup, ChannelKind, alpha_of, classify, color_groups
+from understudy.contracts.errors import PlateError
+from understudy.contracts.jobs import RelightParams
+from understudy.contracts.plate import FloatImage, Plate, blank_plate
+from understudy.roles.relight.energy import Values
+from understudy.roles.relight.shading import Planes, normalized
+
+LAYERS: dict[str, tuple[str, ...]] = {
+    "albedo": ("albedo", "base_color", "basecolor", "diffuse_albedo"),
+    "normal": ("n", "normal", "normals", "nrm", "cameranormal", "worldnormal"),
+    "position": ("p", "position", "worldposition", "pworld"),
+    "depth": ("z", "depth", "depth.z"),
+    "roughness": ("roughness", "specular_roughness"),
+    "metallic": ("metallic", "metalness"),
+}
+"""Layers of the main plate that hold an AOV, in lower case, best first."""
+
+_SCALARS = ("depth", "roughness", "metallic")
+_SUFFIXES = (("x", "y", "z"), ("r", "g", "b"), ("red", "green", "blue"))
+_KINDS = {"normal": ChannelKind.NORMAL, "position": ChannelKind.POSITION, "depth": ChannelKind.DEPTH}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an AOV is.
+
+    Attributes:
+        plate: The plate that holds it.
+        channels: One index, or three.
+        label: For reports: ``plate:N.X N.Y N.Z``.
+    """
+
+    plate: Plate
+    channels: tuple[int, ...]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One band of a frame as planes of ``(rows * width,)``.
+
+    Attributes:
+        cover: Alpha, or 1 without one.
+        albedo: Associated with ``cover``; None without an albedo.
+        normal: Unit camera-space normals; zero where there is none. None without a normal.
+        position: Camera-space points; None without position and depth.
+        view: Unit vectors to the camera.
+        roughness: 0.5 without an AOV.
+        metallic: 0 without an AOV.
+        confidence: In the normal and the albedo; 1 for AOVs.
+    """
+
+    cover: Values
+    albedo: Planes | None
+    normal: Planes | None
+    position: Planes | None
+    view: Planes
+    roughness: Values
+    metallic: Values
+    confidence: Values
+
+
+class Aovs:
+    """All AOVs of a plate.
+
+    Args:
+        plates: The request's plates.
+        params: The request's parameters.
+        color: For an albedo in another color space than the plate's.
+
+    Raises:
+        PlateError: An AOV has the wrong channels or another display window; the plate has no color.
+    """
+
+    def __init__(self, plates: Mapping[str, Plate], params: RelightParams, color: ColorConfig) -> None:
+        self.plate = main_plate(plates)
+        self.params = params
+        self.color = color
+        self.group = color_group(self.plate, params.kinds)
+        groups = classify(self.plate.channels, self.plate.sample_types, params.kinds)
+        alpha = alpha_of(self.group, groups)
+        self.alpha = None if alpha is None else self.plate.index(alpha)
+        self.sources: dict[str, Source] = {}
+        for name in LAYERS:
+            found = _own_plate(plates[name], name) if name in plates else self._layer(name)
+            if found is not None:
+                self._check_windows(found.plate, name)
+                self.sources[name] = found
+        if "albedo" in self.sources:
+            self.sources["albedo"] = self._in_plate_space(self.sources["albedo"])
+        if params.normal_space == "world" and "normal" in self.sources and params.camera_to_world is None:
+            raise PlateError(
+                "the normals are in world space and the camera's rotation is not known",
+                where="camera_to_world",
+                fix="give the 3x3 camera-to-world rotation, or render camera-space normals",
+            )
+
+    def has(self, *names: str) -> bool:
+        """Whether all these AOVs are there."""
+        return all(name in self.sources for name in names)
+
+    @property
+    def has_position(self) -> bool:
+        """Whether points in space are known."""
+        return "position" in self.sources or "depth" in self.sources
+
+    def rows(self, top: int, bottom: int) -> Rows:
+        """Rows ``top`` to ``bottom`` of the plate's data window."""
+        count = (bottom - top) * self.plate.width
+        one, none = np.ones(count, np.float32), np.zeros(count, np.float32)
+        # Unassociated color is that of a whole surface wherever there is any.
+        alpha = self._alpha(top, bottom)
+        cover = alpha if self.plate.premultiplied else np.where(alpha > 0, one, none)
+        normal = self._normal(top, bottom)
+        position = self._position(top, bottom)
+        if position is None:
+            view: Planes = (none, none, one)
+        else:
+            x, y, z = normalized(position)
+            view = (-x, -y, -z)
+        return Rows(
+            cover=cover,
+            albedo=self._albedo(top, bottom, cover),
+            normal=normal,
+            position=position,
+            view=view,
+            roughness=self._material("roughness", top, bottom, 0.5),
+            metallic=self._material("metallic", top, bottom, 0.0),
+            confidence=self._material("confidence", top, bottom, 1.0),
+        )
+
+    def _alpha(self, top: int, bottom: int) -> Values:
+        if self.alpha is None:
+            return np.ones((bottom - top) * self.plate.width, np.float32)
+        return np.ascontiguousarray(self.plate.pixels[top:bottom, :, self.alpha].ravel())
+
+    def _normal(self, top: int, bottom: int) -> Planes | None:
+        if "normal" not in self.sources:
+            return None
+        x, y, z = self._planes("normal", top, bottom)
+        if self.params.normal_space == "world" and self.sources["normal"].label != "pack":
+            assert self.params.camera_to_world is not None
+            m = [np.float32(value) for value in self.params.camera_to_world]
+            # The inverse of a rotation is its transpose.
+            x, y, z = (
+                m[0] * x + m[3] * y + m[6] * z,
+                m[1] * x + m[4] * y + m[7] * z,
+                m[2] * x + m[5] * y + m[8] * z,
+            )
+        return normalized((x, y, z))
+
+    def _position(self, top: int, bottom: int) -> Planes | None:
+        if "position" in self.sources:
+            x, y, z = self._planes("position", top, bottom)
+            return x, y, z
+        if "depth" not in self.sources:
+            return None
+        (depth,) = self._planes("depth", top, bottom)
+        data, frame = self.plate.data_window, self.plate.display_window
+        # Half the frame's width is the tangent of half the field of view, at distance one.
+        unit = np.tan(np.radians(self.params.field_of_view / 2)) / (frame.width / 2)
+        across = (np.arange(data.width) + 0.5 + data.x - frame.x - frame.width / 2) * unit
+        up = -(np.arange(top, bottom) + 0.5 + data.y - frame.y - frame.height / 2) * unit / self.plate.pixel_aspect
+        x = np.broadcast_to(across.astype(np.float32)[None], (bottom - top, data.width)).ravel()
+        y = np.broadcast_to(up.astype(np.float32)[:, None], (bottom - top, data.width)).ravel()
+        return x * depth, y * depth, -depth
+
+    def _albedo(self, top: int, bottom: int, cover: Values) -> Planes | None:
+        source = self.sources.get("albedo")
+        if source is None:
+            return None
+        planes = self._planes("albedo", top, bottom)
+        planes = planes * 3 if len(planes) == 1 else planes
+        r, g, b = planes
+        if source.plate.premultiplied == self.plate.premultiplied:
+            return r, g, b
+        if self.plate.premultiplied:
+            return r * cover, g * cover, b * cover
+        alpha = self._alpha(top, bottom)
+        scale = np.divide(1, alpha, out=np.zeros_like(alpha), where=alpha > 0)
+        return r * scale, g * scale, b * scale
+
+    def _material(self, name: str, top: int, bottom: int, default: float) -> Values:
+        if name not in self.sources:
+            return np.full((bottom - top) * self.plate.width, default, np.float32)
+        (values,) = self._planes(name, top, bottom)
+        return values
+
+    def _planes(self, name: str, top: int, bottom: int) -> tuple[Values, ...]:
+        """The source's rows at the plate's absolute pixels; 0 where its data window does not reach."""
+        source = self.sources[name]
+        data, lies = self.plate.data_window, source.plate.data_window
+        if lies == data:
+            part = source.plate.pixels[top:bottom]
+            return tuple(np.ascontiguousarray(part[..., c].ravel()) for c in source.channels)
+        result = np.zeros((len(source.channels), bottom - top, data.width), np.float32)
+        y0, y1 = max(data.y + top, lies.y), min(data.y + bottom, lies.bottom)
+        x0, x1 = max(data.x, lies.x), min(data.right, lies.right)
+        if y0 < y1 and x0 < x1:
+            part = source.plate.pixels[y0 - lies.y : y1 - lies.y, x0 - lies.x : x1 - lies.x]
+            for plane, channel in zip(result, source.channels, strict=True):
+                plane[y0 - data.y - top : y1 - data.y - top, x0 - data.x : x1 - data.x] = part[..., channel]
+        return tuple(plane.ravel() for plane in result)
+
+    def add(self, tensors: Mapping[str, FloatImage]) -> None:
+        """Takes a pack's estimates where no AOV was given.
+
+        Args:
+            tensors: ``normal`` (camera space), optional ``albedo`` and ``confidence``, over the plate's data window.
+        """
+        given = "normal" in self.sources
+        for name, names in (("normal", ("X", "Y", "Z")), ("albedo", ("R", "G", "B")), ("confidence", ("Y",))):
+            if name in tensors and name not in self.sources and not (given and name == "confidence"):
+                plate = blank_plate(tensors[name], names, colorspace=self.plate.colorspace, like=self.plate)
+                plate = replace(plate, premultiplied=self.plate.premultiplied)
+                self.sources[name] = Source(plate, tuple(range(len(names))), "pack")
+
+    def _in_plate_space(self, source: Source) -> Source:
+        """Whole at once, so that no band can differ from the frame."""
+        space, target = source.plate.colorspace, self.plate.colorspace
+        if space == target or self.color.is_data(space) or self.color.is_data(target):
+            return source
+        channels = source.channels if len(source.channels) == 3 else source.channels * 3
+        rgb = self.color.convert(np.ascontiguousarray(source.plate.pixels[..., list(channels)]), space, target)
+        plate = blank_plate(rgb, ("R", "G", "B"), colorspace=target, like=source.plate)
+        return Source(replace(plate, premultiplied=source.plate.premultiplied), (0, 1, 2), source.label)
+
+    def _layer(self, name: str) -> Source | None:
+        plate, taken = self.plate, set(self.group.names)
+        lower = {channel.lower(): channel for channel in plate.channels if channel not in taken}
+        for pattern, kind in self.params.kinds.items():
+            if _KINDS.get(name) is kind:
+                fits = [channel for channel in plate.channels if fnmatchcase(channel, pattern)]
+                if len(fits) == (1 if name in _SCALARS else 3):
+                    return _source(plate, fits)
+        for layer in LAYERS[name]:
+            if name in _SCALARS:
+                for single in (layer, f"{layer}.y", f"{layer}.r", f"{layer}.x", f"{layer}.z", f"{layer}.a"):
+                    if single in lower:
+                        return _source(plate, [lower[single]])
+                continue
+            for suffixes in _SUFFIXES:
+                names = [f"{layer}.{suffix}" for suffix in suffixes]
+                if all(each in lower for each in names):
+                    return _source(plate, [lower[each] for each in names])
+        return None
+
+    def _check_windows(self, other: Plate, name: str) -> None:
+        if other.display_window != self.plate.display_window:
+            raise PlateError(
+                f"the {name} is for a frame of {other.display_window}, the plate is {self.plate.display_window}",
+                where=other.label,
+                fix=f"render the {name} at the plate's format",
+            )
+
+
+def main_plate(plates: Mapping[str, Plate]) -> Plate:
+    """The plate to relight.
+
+    Raises:
+        PlateError: There is none.
+    """
+    if "plate" not in plates:
+        raise PlateError("relight needs a plate", where="plate", fix="name the plate to relight")
+    return plates["plate"]
+
+
+def color_group(plate: Plate, kinds: Mapping[str, ChannelKind]) -> ChannelGroup:
+    """The channels that are relit: the main layer's color, else the first color layer that is not an AOV.
+
+    Raises:
+        PlateError: The plate has no color channels.
+    """
+    aov = {layer for names in LAYERS.values() for layer in names}
+    for group in color_groups(classify(plate.channels, plate.sample_types, kinds)):
+        if group.layer.lower() not in aov:
+            return group
+    raise PlateError(
+        f"there are no color channels to relight among {', '.join(plate.channels)}",
+        where=plate.label,
+        fix="give a plate with R G B",
+    )
+
+
+def rgb_of(plate: Plate, color: ColorConfig, colorspace: str) -> FloatImage:
+    """A plate's main color in another plate's color space, ``(height, width, 3)``; luminance is repeated.
+
+    Raises:
+        PlateError: It has no color.
+        ColorspaceError: OCIO can't convert it.
+    """
+    group = color_group(plate, {})
+    rgb = plate.take(group.names if len(group.names) == 3 else group.names * 3)
+    space = plate.colorspace
+    if space == colorspace or color.is_data(space) or color.is_data(colorspace):
+        return rgb
+    return color.convert(rgb, space, colorspace)
+
+
+def _own_plate(plate: Plate, name: str) -> Source:
+    """An AOV that came as a plate of its own, whatever its channels are called."""
+    groups = classify(plate.channels, plate.sample_types)
+    plain = [group for group in groups if group.kind is not ChannelKind.ALPHA]
+    if name in _SCALARS:
+        wanted = [group for group in plain if group.kind is _KINDS.get(name)] or plain
+        if wanted:
+            return _source(plate, [wanted[0].names[0]], name)
+    else:
+        kind = _KINDS.get(name, ChannelKind.COLOR)
+        triples = [group for group in plain if len(group.names) == 3]
+        best = [group for group in triples if group.kind is kind] or triples
+        if best:
+            return _source(plate, best[0].names, name)
+        loose = [group.names[0] for group in plain if len(group.names) == 1]
+        if len(loose) == 3 and name != "albedo":
+            by_axis = sorted(loose, key=lambda channel: channel.rpartition(".")[2].lower())
+            if "".join(channel.rpartition(".")[2].lower() for channel in by_axis) == "xyz":
+                return _source(plate, by_axis, name)
+        if len(loose) == 1 and name == "albedo":
+            return _source(plate, loose, name)
+    need = "one channel" if name in _SCALARS else "three channels such as X Y Z or R G B"
+    raise PlateError(
+        f"the {name} needs {need}, there are {', '.join(plate.channels)}", where=plate.label, fix=f"give another {name}"
+    )
+
+
+def _source(plate: Plate, names: list[str] | tuple[str, ...], label: str = "plate") -> Source:
+    return Source(plate, tuple(plate.index(name) for name in names), f"{label}:{' '.join(names)}")

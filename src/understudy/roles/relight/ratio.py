@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Relighting a plate: its pixels times new light over present light, so that its detail, grain and range survive."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from understudy.contracts.engine import Control
+from understudy.contracts.plate import FloatImage
+from understudy.roles.relight.aovs import Aovs, Rows
+from understudy.roles.relight.bands import each_band
+from understudy.roles.relight.fit import GRAY, FittedLight, fit_light
+from understudy.roles.relight.lights import Lighting
+from understudy.roles.relight.passes import Canvas
+from understudy.roles.relight.shading import Planes, dot
+
+PASSES = ("ratio", "normal", "albedo", "confidence")
+
+_SAMPLES = 100_000
+_FLOOR = 0.02
+"""The constant in the ratio, as a share of the mean present light: it keeps shadows from exploding."""
+
+_LARGEST = np.finfo(np.float32).max
+
+Light = Lighting | FittedLight
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Pixels on a regular grid, about a hundred thousand."""
+
+    rgb: FloatImage
+    normal: Planes
+    position: Planes | None
+    albedo: FloatImage | None
+    weight: FloatImage
+
+
+def sample(aovs: Aovs) -> Samples:
+    """A grid of a plate's pixels with its normals and, where known, albedo and position."""
+    plate = aovs.plate
+    step = max(1, int(np.ceil(np.sqrt(plate.width * plate.height / _SAMPLES))))
+    columns = slice(min(step // 2, plate.width - 1), None, step)
+    lines = range(min(step // 2, plate.height - 1), plate.height, step)
+    found: list[tuple[FloatImage, Rows]] = [(_color(aovs, y, y + 1)[:, columns], aovs.rows(y, y + 1)) for y in lines]
+
+    def joined(planes: list[Planes]) -> FloatImage:
+        return np.concatenate([np.stack(part)[:, columns] for part in planes], axis=1)
+
+    rows = [each for _, each in found]
+    rgb = np.concatenate([color for color, _ in found], axis=1)
+    normal = joined([each.normal for each in rows if each.normal is not None])
+    position = joined([each.position for each in rows if each.position is not None]) if aovs.has_position else None
+    albedo = joined([each.albedo for each in rows if each.albedo is not None]) if aovs.has("albedo") else None
+    cover = np.concatenate([each.cover[columns] for each in rows])
+    weight = np.concatenate([each.confidence[columns] for each in rows])
+    # Half-covered pixels show two surfaces; their color is not that of one under light.
+    weight = np.where(cover > 0.5, np.maximum(weight, 0), np.float32(0))
+    if albedo is None and plate.premultiplied:
+        rgb = np.divide(rgb, cover, out=np.zeros_like(rgb), where=cover > 0)
+    elif albedo is not None:
+        weight = np.where(albedo.min(axis=0) > 0.01 * GRAY, weight, np.float32(0))
+    return Samples(
+        rgb,
+        (normal[0], normal[1], normal[2]),
+        None if position is None else (position[0], position[1], position[2]),
+        albedo,
+        weight,
+    )
+
+
+def estimate_light(aovs: Aovs) -> FittedLight:
+    """The light in a plate, from its pixels, its normals and its albedo (0.18 where that is not known)."""
+    seen = sample(aovs)
+    return fit_light(seen.rgb, seen.normal, seen.albedo, seen.weight)
+
+
+def multiply(
+    aovs: Aovs, present: Light, new: Light, limit_stops: float, canvas: Canvas, control: Control
+) -> tuple[float | None, dict[str, Any]]:
+    """Multiplies the plate by ``(new + e) / (present + e)``, within the limit and where normals are trusted.
+
+    Args:
+        aovs: With normals.
+        present: The light in the plate.
+        new: The light to be; the same object as ``present`` for no change.
+        limit_stops: The ratio stays within two to plus and minus this.
+        canvas: Gets color and passes.
+        control: Progress and cancel per band.
+
+    Returns:
+        Mean confidence over covered pixels (None if there are none), and facts for the report.
+    """
+    floor = _floor(aovs, present)
+    limit = np.float32(limit_stops)
+
+    def band(top: int, bottom: int) -> tuple[int, float, int, float, float]:
+        rows = aovs.rows(top, bottom)
+        assert rows.normal is not None
+        before = _light(present, rows)
+        after = before if new is present else _light(new, rows)
+        stops = np.log2((after + floor) / (before + floor))
+        known = (dot(rows.normal, rows.normal) > 0) & (rows.cover > 0)
+        trust = np.where(known, np.clip(rows.confidence, 0, 1), np.float32(0))
+        limited = (np.abs(stops) > limit).any(axis=0) & known
+        ratio = np.exp2(np.clip(stops, -limit, limit) * trust)
+        rgb = _color(aovs, top, bottom)
+        with np.errstate(over="ignore"):
+            relit = np.clip(rgb * ratio, -_LARGEST, _LARGEST)
+        layers = {"ratio": ratio, "normal": np.stack(rows.normal), "confidence": trust}
+        if rows.albedo is not None:
+            layers["albedo"] = np.stack(rows.albedo)
+        canvas.write(top, bottom, relit, layers)
+        total = float(trust.sum(dtype=np.float64))
+        return int((rows.cover > 0).sum()), total, int(limited.sum()), float(ratio.min()), float(ratio.max())
+
+    parts = each_band(aovs.plate.data_window, band, control)
+    covered = sum(part[0] for part in parts)
+    facts = {
+        "limited_share": round(sum(part[2] for part in parts) / covered, 6) if covered else 0.0,
+        "ratio_range": [min(part[3] for part in parts), max(part[4] for part in parts)],
+    }
+    return (sum(part[1] for part in parts) / covered if covered else None), facts
+
+
+def _light(light: Light, rows: Rows) -> FloatImage:
+    assert rows.normal is not None
+    return np.maximum(light.matte(rows.normal, rows.position), 0)
+
+
+def _floor(aovs: Aovs, present: Light) -> np.float32:
+    seen = sample(aovs)
+    level = np.maximum(present.matte(seen.normal, seen.position), 0).mean(axis=0)
+    total = float(seen.weight.sum(dtype=np.float64))
+    mean = float((level * seen.weight).sum(dtype=np.float64)) / total if total > 0 else 0.0
+    return np.float32(max(_FLOOR * mean, 1e-6))
+
+
+def _color(aovs: Aovs, top: int, bottom: int) -> FloatImage:
+    names = aovs.group.names
+    part = aovs.plate.pixels[top:bottom]
+    planes = [part[..., aovs.plate.index(name)].ravel() for name in names]
+    return np.stack(planes * 3 if len(planes) == 1 else planes)
