@@ -119,7 +119,7 @@ def rgb_plate(pixels: FloatImage, *, frame: int | None = None) -> Plate:
 
 def _plate(pixels: FloatImage, channels: Sequence[str], colorspace: str, frame: int | None) -> Plate:
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    types: tuple[SampleType, ...] = ("float",) * len(channels)
+    types: tuple[SampleType, ...] = tuple("float" for _ in channels)
     return Plate(
         pixels=pixels.copy(),
         channels=tuple(channels),

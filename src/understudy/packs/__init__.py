@@ -3,6 +3,7 @@
 
 from understudy.packs.discovery import Discovery, discover, search_path, user_pack_folders
 from understudy.packs.hashes import write_hashes
+from understudy.packs.install import install_pack
 from understudy.packs.manifest import MANIFEST_NAME, read_manifest
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack, open_pack
@@ -14,6 +15,7 @@ __all__ = [
     "Pack",
     "Registry",
     "discover",
+    "install_pack",
     "open_pack",
     "parse_pin",
     "read_manifest",

@@ -2,7 +2,7 @@
 """The packs that loaded, by id and version, and how one is chosen."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -124,13 +124,15 @@ class Registry:
 
     def _who_is_there(self, wanted: str, role: Role | None) -> str:
         candidates = list(dict.fromkeys(pack.id for pack in self if role is None or pack.role is role))
-        if close := get_close_matches(wanted, candidates, n=3):
-            return f"did you mean {' or '.join(close)}?"
-        if not candidates:
-            return (
-                f"no pack for {role} is installed" if role else "no pack is installed; look at `understudy packs list`"
-            )
-        return f"there {'are' if role is None else f'are for {role}'}: {', '.join(candidates)}"
+        return suggestion(wanted, candidates, f"packs for {role}" if role else "packs")
+
+
+def suggestion(wanted: str, ids: Sequence[str], what: str = "packs") -> str:
+    """What to say to someone who named a pack that is not there."""
+    ids = list(dict.fromkeys(ids))
+    if close := get_close_matches(wanted, ids, n=3):
+        return f"did you mean {' or '.join(close)}?"
+    return f"the {what}: {', '.join(ids)}" if ids else f"there are no {what}; look at `understudy packs list`"
 
 
 def _same_digest(pinned: str, digest: str) -> bool:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every pack on this machine with its files compared with their hashes, as an engine would tell of them."""
+
+from understudy import __version__
+from understudy.contracts.engine import EngineInfo, PackFailure, PackInfo
+from understudy.contracts.errors import PackError
+from understudy.packs.discovery import discover
+from understudy.packs.manifest import shown
+
+
+def local_inventory() -> EngineInfo:
+    """The packs whose bytes are the declared ones, and a failure for each of the others.
+
+    An engine compares hashes when it loads a pack; here all are compared, so that a list tells what would fail.
+    """
+    found = discover()
+    packs: list[PackInfo] = []
+    failures = list(found.failures)
+    for pack in found.registry:
+        try:
+            pack.verify()
+        except PackError as error:
+            failures.append(
+                PackFailure(path=shown(pack.folder), problem=f"{error.where}: {error.problem}", fix=error.fix or "")
+            )
+            continue
+        manifest = pack.manifest
+        packs.append(
+            PackInfo(
+                pin=pack.pin,
+                role=manifest.role.value,
+                title=manifest.title,
+                description=manifest.description,
+                draft=manifest.draft,
+                source=f"{pack.source}:{pack.folder}",
+                manifest=manifest.model_dump(mode="json", by_alias=True),
+            )
+        )
+    search_path = tuple((kind, str(folder)) for kind, folder in found.search_path)
+    return EngineInfo(
+        version=__version__, device="", search_path=search_path, packs=tuple(packs), failures=tuple(failures)
+    )
