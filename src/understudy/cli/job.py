@@ -91,14 +91,13 @@ def output_path(source: str, output: str) -> str:
     """The output pattern; a folder takes the input's file name.
 
     Raises:
-        UsageError: A folder can't stand for an input that is a folder itself.
+        InputError: There is no such input.
     """
     if not output.endswith(("/", "\\")) and not Path(output).is_dir():
         return output
-    name = Path(source).name
-    if Path(source).is_dir() or not Path(name).suffix:
-        raise UsageError("OUT is a folder and IN has no file name", where=output, fix="give OUT as out.%04d.exr")
-    return str(Path(output) / name)
+    from understudy.frames.sequence import open_sequence
+
+    return str(Path(output) / Path(open_sequence(source).pattern).name)
 
 
 def pairs(items: Sequence[str], what: str) -> dict[str, str]:

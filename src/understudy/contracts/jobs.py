@@ -23,8 +23,18 @@ def _fraction(value: Any) -> Fraction:
         raise ValueError(f"{value!r} is not a number or a fraction such as 24000/1001") from None
 
 
+def _positive(value: Any) -> Fraction:
+    number = _fraction(value)
+    if number <= 0:
+        raise ValueError(f"{value} is not over 0")
+    return number
+
+
 Rational = Annotated[Fraction, PlainValidator(_fraction), PlainSerializer(str, return_type=str)]
 """An exact number; written as ``"3/2"``."""
+
+PositiveRational = Annotated[Fraction, PlainValidator(_positive), PlainSerializer(str, return_type=str)]
+"""An exact number over 0."""
 
 
 class _Params(BaseModel):
@@ -84,7 +94,7 @@ class UpscaleParams(_Params):
     """
 
     role: Literal[Role.UPSCALE] = Role.UPSCALE
-    scale: Rational = Fraction(2)
+    scale: PositiveRational = Fraction(2)
 
 
 class RelightParams(_Params):

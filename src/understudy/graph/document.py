@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
+from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from understudy.contracts.channels import ChannelKind
 from understudy.contracts.errors import GraphError, MissingFileError, UnreadableFileError
-from understudy.contracts.jobs import Rational
+from understudy.contracts.jobs import PositiveRational, Rational
 from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue
 
@@ -121,8 +122,8 @@ class Timeline(_Part):
 class FpsChange(_Part):
     """Frames per second in and out, such as ``24000/1001``."""
 
-    source: Rational = Field(gt=0)
-    target: Rational = Field(gt=0)
+    source: PositiveRational
+    target: PositiveRational
 
 
 class Shutter(_Part):
@@ -193,7 +194,7 @@ class UpscaleNode(_RoleNode):
     """
 
     type: Literal["upscale"]
-    scale: Rational = Field(2, gt=0, le=16, validate_default=True)  # type: ignore[assignment]
+    scale: PositiveRational = Fraction(2)
     confidence: bool = False
 
 

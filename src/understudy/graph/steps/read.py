@@ -27,8 +27,7 @@ class ReadStep:
         self._setting = setting
         self._sequence = open_sequence(node.file)
         self._present = frozenset(self._sequence.frames)
-        first = Path(node.file) if self._sequence.still else self._sequence.path(self._sequence.frames[0])
-        self._header = read_header(first)
+        self._header = read_header(self._sequence.path(self.frames[0] if self._sequence.still else min(self._present)))
         self.decision = self._decide()
 
     @property
@@ -47,18 +46,13 @@ class ReadStep:
 
     def files(self) -> tuple[Path, ...]:
         """Every file it may read."""
-        if self._sequence.still:
-            return (Path(self._node.file),)
-        return tuple(self._sequence.path(frame) for frame in self._sequence.frames)
+        return tuple(self._sequence.path(frame) for frame in (self._sequence.frames or (None,)))
 
     def source_of(self, frame: Frame) -> Path | None:
         """The file a frame is read from; None for a black frame."""
-        if frame is None:
-            return Path(self._node.file) if self._sequence.still else None
-        present = self._sequence.frames
-        if frame in self._present:
+        if frame is None or frame in self._present:
             return self._sequence.path(frame)
-        earlier = [other for other in present if other < frame]
+        earlier = [other for other in self._sequence.frames if other < frame]
         if self._node.missing == "hold" and earlier:
             return self._sequence.path(earlier[-1])
         return None
