@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixed facts of the wire that both ends share: names, sizes, limits."""
+
+from understudy.wire.understudy.v1 import understudy_pb2 as pb
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Understudy"].full_name
+"""``understudy.v1.Understudy``; also the name under which health is asked."""
+
+INFO_METHOD = "Info"
+RUN_METHOD = "Run"
+
+CHUNK_BYTES = 1 << 20
+"""Pixels per message. One to two MiB measures fastest: blocks stay in the cache and the allocator reuses them."""
+
+MAX_MESSAGE_BYTES = 4 << 20
+"""Largest message either end takes. It is gRPC's own default, so clients of other languages need no setting."""
+
+MAX_METADATA_BYTES = 16 << 10
+"""Largest set of headers or trailers; an error travels in the trailers."""
+
+MAX_PLATES = 256
+MAX_CHANNELS = 1024
+MAX_SIDE = 1 << 17
+"""Largest width or height of a window, pixels."""
+
+MAX_REQUEST_ID = 64
+"""Longest request id, characters."""

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much one service takes on."""
+
+import os
+from dataclasses import dataclass
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds that keep a service on its feet.
+
+    Attributes:
+        workers: Jobs that run at once; 0 takes one per core.
+        max_requests: Run calls that are open at once, running or waiting; further ones are told to try again.
+        max_request_bytes: Most bytes of pixels that one request may bring.
+        max_total_bytes: Most bytes of pixels that open requests hold together; further ones wait, pixels unread.
+        max_run_s: Longest time a call may last, whatever deadline its client sets.
+        drain_s: How long running jobs may still take once the service stops.
+    """
+
+    workers: int = 0
+    max_requests: int = 64
+    max_request_bytes: int = 4 << 30
+    max_total_bytes: int = 8 << 30
+    max_run_s: float = 6 * 3600.0
+    drain_s: float = 30.0
+
+    @property
+    def job_threads(self) -> int:
+        """Jobs that run at once."""
+        return self.workers or _cores()

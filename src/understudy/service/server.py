@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service as a whole: binds an address, tells its health, stops cleanly."""
+
+import os
+import socket
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from understudy.codec.address import Address
+from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, SERVICE
+from understudy.contracts.engine import Engine
+from understudy.contracts.errors import UsageError
+from understudy.service.limits import Limits
+from understudy.service.log import log_event
+from understudy.service.servicer import Servicer
+
+_SPARE_THREADS = 8  # health and info are answered even when every request that is let in waits
+_LAST_TILE_S = 5.0  # what a cancelled job gets to reach the end of its tile
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.so_reuseport", 0),  # a second service on a port fails instead of taking half the calls
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+class Service:
+    """An engine behind gRPC. Use it as a context manager, or call `start` and `stop`.
+
+    Args:
+        engine: Any engine; it stays the caller's to close, after `stop`.
+        listen: Address; port 0 takes a free one.
+        limits: How much to take on.
+        reflection: Let tools list the service's methods.
+        anywhere: Listen on an address that other machines reach, though nothing checks who calls.
+
+    Raises:
+        UsageError: The address is wrong, or it is reached from elsewhere and ``anywhere`` is not set.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        listen: str,
+        *,
+        limits: Limits | None = None,
+        reflection: bool = False,
+        anywhere: bool = False,
+    ) -> None:
+        self._wanted = Address.parse(listen)
+        if not self._wanted.local and not anywhere:
+            raise UsageError(
+                "other machines reach this address, and nothing would check who calls",
+                where=listen,
+                fix="listen on 127.0.0.1 or unix:path, or add --insecure-listen-anywhere on a network you trust",
+            )
+        self._limits = limits or Limits()
+        self._servicer = Servicer(engine, self._limits)
+        self._health = health.HealthServicer(
+            experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, thread_name_prefix="health")
+        )
+        self._reflection = reflection
+        self._server: Any = None
+        self._stopping = threading.Lock()
+        self.address = ""
+        """Where it listens, with the real port; empty before `start`."""
+
+    def start(self) -> str:
+        """Begins to answer.
+
+        Returns:
+            The address for clients.
+
+        Raises:
+            UsageError: The address is taken or not this machine's.
+        """
+        server = grpc.server(
+            ThreadPoolExecutor(self._limits.max_requests + _SPARE_THREADS, thread_name_prefix="understudy-rpc"),
+            handlers=(self._servicer.handlers(),),
+            options=_OPTIONS,
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._reflection:
+            from grpc_reflection.v1alpha import reflection
+
+            reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        self.address = _bind(server, self._wanted)
+        server.start()
+        self._server = server
+        self._tell_health(health_pb2.HealthCheckResponse.SERVING)
+        log_event("serving", {"address": self.address, "workers": self._limits.job_threads})
+        return self.address
+
+    def stop(self, drain_s: float | None = None) -> bool:
+        """Takes no new request, lets running ones end for a while, then cancels the rest.
+
+        Args:
+            drain_s: Seconds for running requests; None takes the limit's.
+
+        Returns:
+            Whether all work has ended; if not, a job still is in the middle of a tile.
+        """
+        with self._stopping:
+            if self._server is None:
+                return True
+            grace = self._limits.drain_s if drain_s is None else drain_s
+            self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+            self._servicer.admission.close()
+            log_event("stopping", {"open_requests": self._servicer.admission.open_requests, "drain_s": grace})
+            drained = self._servicer.admission.wait_empty(grace)
+            self._server.stop(1.0 if drained else 0.0).wait()
+            ended = self._servicer.shut_down(_LAST_TILE_S)
+            self._server = None
+            log_event("stopped", {"drained": drained})
+            return ended
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _tell_health(self, status: int) -> None:
+        self._health.set("", status)
+        self._health.set(SERVICE, status)
+
+
+def _bind(server: Any, wanted: Address) -> str:
+    """Opens the port; TLS credentials will take their place here."""
+    if wanted.path:
+        _require_free_socket(wanted)
+        before = os.umask(0o177)  # only this user may connect
+        try:
+            _add_port(server, wanted)
+        finally:
+            os.umask(before)
+        return wanted.target
+    port = _add_port(server, wanted)
+    return Address(host=wanted.host, port=port).target
+
+
+def _add_port(server: Any, wanted: Address) -> int:
+    try:
+        port = int(server.add_insecure_port(wanted.target))
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise UsageError("can't listen here", where=wanted.target, fix="is the address this machine's, and free?")
+    return port
+
+
+def _require_free_socket(wanted: Address) -> None:
+    """A socket file that nobody answers on is left over from a killed service and may be replaced; else refuse."""
+    path = Path(wanted.path)
+    if not path.parent.is_dir():
+        raise UsageError("the socket's folder does not exist", where=wanted.target)
+    if len(os.fsencode(wanted.path)) > 100:
+        raise UsageError("the socket's path is over 100 bytes, more than the system takes", where=wanted.target)
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise UsageError("a file that is no socket is there", where=wanted.target, fix="choose another path")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(wanted.path)
+        except ConnectionRefusedError:
+            return
+        except OSError as error:
+            raise UsageError(f"the socket can't be used: {error.strerror}", where=wanted.target) from error
+    raise UsageError("a service listens here already", where=wanted.target, fix="stop it, or choose another path")
