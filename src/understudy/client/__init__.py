@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine protocol over gRPC: `understudy.client.remote.RemoteEngine`."""
+"""The engine protocol over gRPC: `understudy.client.engine.RemoteEngine`."""
