@@ -23,8 +23,8 @@ from understudy.contracts.plate import FloatImage
 
 Codec = Callable[[FloatImage], FloatImage]
 
-_CHUNK = 1 << 18
-"""Pixels handled at a time, so that an 8K plate needs no further whole copies."""
+_CHUNK = 1 << 16
+"""Pixels handled at a time: an 8K plate needs no further whole copies, and what is at hand stays in the cache."""
 
 
 def same_size(x: FloatImage, encoder: Encoder, model: Codec) -> FloatImage:
@@ -68,19 +68,34 @@ def with_delta(x: FloatImage, seen: FloatImage, inside: FloatImage, answer: Floa
     for start in range(0, len(flat), _CHUNK):
         part = slice(start, start + _CHUNK)
         old, new = flat_seen[part], flat_answer[part]
-        picked = np.flatnonzero((old != new).any(axis=1) & np.isfinite(new).all(axis=1) & gate[part])
-        if not picked.size:
+        picked = _differs(old, new) & gate[part]
+        if not np.isfinite(new).all():
+            picked &= np.isfinite(new).all(axis=1)
+            new = np.nan_to_num(new)
+        if not picked.any():
             continue
         # A model that works in the plate's own values is taken at its word, with no rounding on the way.
-        changed = new[picked] if own else _moved(flat[part][picked], old[picked], new[picked], encoder)
-        flat[part][picked] = changed
+        changed = new if own else _moved(flat[part], old, new, encoder)
+        if picked.all():
+            flat[part] = changed
+        else:
+            np.copyto(flat[part], changed, where=picked[:, None])
     return out
 
 
-def _moved(x: FloatImage, old: FloatImage, new: FloatImage, encoder: Encoder) -> npt.NDArray[np.float32]:
+def _differs(old: FloatImage, new: FloatImage) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = old[:, 0] != new[:, 0]
+    for channel in range(1, old.shape[1]):
+        found |= old[:, channel] != new[:, channel]
+    return found
+
+
+def _moved(x: FloatImage, old: FloatImage, new: FloatImage, encoder: Encoder) -> FloatImage:
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = x + (_decode(new[None], encoder)[0] - _decode(old[None], encoder)[0])
-    return np.where(np.isfinite(moved).all(axis=1, keepdims=True), moved, x)
+        moved = _decode(new[None], encoder)[0] - _decode(old[None], encoder)[0]
+        moved += x
+    finite = np.isfinite(moved)
+    return moved if finite.all() else np.where(finite.all(axis=1, keepdims=True), moved, x)
 
 
 def resized(x: FloatImage, encoder: Encoder, model: Codec, resample: Codec) -> FloatImage:
@@ -164,7 +179,7 @@ def encode_with_inside(x: FloatImage, encoder: Encoder) -> tuple[FloatImage, Flo
         ``c(S x)`` of the shape of ``x``, and ``(h, w, 1)`` weights of 1 and 0.
     """
     if x.shape[-1] == 1:
-        return encoder.encode_gray(x), encoder.inside_gray(x)
+        return encoder.encode_gray_with_inside(x)
     return encoder.encode_with_inside(x)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from understudy.color.apply import CpuProcessor, apply_gray, apply_rgb, check_rgb
+from understudy.color.apply import BAND, CpuProcessor, apply_gray, apply_rgb, check_rgb
 from understudy.color.config import ColorConfig
 from understudy.color.policy import policy
 from understudy.color.shaper import HybridCurve
@@ -109,7 +109,7 @@ class Encoder:
         Returns:
             float32 ``(h, w, 3)`` within ``domain``; ``x`` itself where there is nothing to do.
         """
-        return self._clip(self._shaped(x))
+        return self.encode_with_inside(x)[0]
 
     def decode(self, y: FloatImage) -> FloatImage:
         """Back to the plate's color space: ``D(y)``.
@@ -132,12 +132,12 @@ class Encoder:
         Returns:
             float32 ``(h, w, 1)``: 1 where all channels of ``S(x)`` lie within ``domain``, else 0.
         """
-        return self._inside(self._shaped(x))
+        return self.encode_with_inside(x)[1]
 
     def encode_with_inside(self, x: FloatImage) -> tuple[FloatImage, FloatImage]:
         """:meth:`encode` and :meth:`inside` for the price of one."""
-        shaped = self._shaped(x)
-        return self._clip(shaped), self._inside(shaped)
+        check_rgb(x)
+        return self._clipped(x, self._forward)
 
     def encode_gray(self, x: FloatImage) -> FloatImage:
         """A single channel (alpha, an AOV) through the curve and the clip alone: no primaries, no exposure.
@@ -145,34 +145,33 @@ class Encoder:
         Args:
             x: float32 ``(h, w, 1)``, all finite.
         """
-        return self._clip(_run(self._gray[0], _check_gray(x)))
+        return self.encode_gray_with_inside(x)[0]
 
     def decode_gray(self, y: FloatImage) -> FloatImage:
         """Inverse of the curve of :meth:`encode_gray`."""
         return _run(self._gray[1], _check_gray(y))
 
-    def inside_gray(self, x: FloatImage) -> FloatImage:
-        """:meth:`inside` for a single channel."""
-        return self._inside(_run(self._gray[0], _check_gray(x)))
+    def encode_gray_with_inside(self, x: FloatImage) -> tuple[FloatImage, FloatImage]:
+        """:meth:`encode_gray`, and where its clip changed nothing."""
+        return self._clipped(_check_gray(x), self._gray[0])
 
-    def _shaped(self, x: FloatImage) -> FloatImage:
-        check_rgb(x)
-        return _run(self._forward, x)
-
-    def _clip(self, y: FloatImage) -> FloatImage:
+    def _clipped(self, x: FloatImage, steps: tuple[_Step, ...]) -> tuple[FloatImage, FloatImage]:
+        y = _run(steps, x)
+        inside = np.ones((*y.shape[:2], 1), np.float32)
         if self.domain is None:
-            return y
-        clipped: FloatImage = np.clip(y, np.float32(self.domain[0]), np.float32(self.domain[1]))
-        return clipped
-
-    def _inside(self, y: FloatImage) -> FloatImage:
-        if self.domain is None:
-            return np.ones((*y.shape[:2], 1), np.float32)
-        low, high = np.float32(self.domain[0]), np.float32(self.domain[1])
-        weight = np.ones(y.shape[:2], bool)
-        for channel in range(y.shape[2]):
-            weight &= (y[..., channel] >= low) & (y[..., channel] <= high)
-        return weight[..., None].astype(np.float32)
+            return y, inside
+        y = y.copy() if y is x else y
+        low, high = (np.float32(limit) for limit in self.domain)
+        flat, weights = y.reshape(-1, y.shape[2]), inside.reshape(-1)
+        for start in range(0, len(flat), BAND):
+            band = flat[start : start + BAND]
+            kept = np.clip(band, low, high)
+            same = kept == band
+            if not same.all():
+                weights[start : start + BAND] = np.logical_and.reduce([same[:, i] for i in range(same.shape[1])])
+            # Adding 0 turns -0 into 0: whether a clip at 0 keeps the sign may depend on a value's place in the array.
+            np.add(kept, np.float32(0), out=band)
+        return y, inside
 
 
 def _steps(processor: CpuProcessor | None) -> tuple[_Step, ...]:

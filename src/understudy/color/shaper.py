@@ -67,42 +67,71 @@ class HybridCurve:
         return height + growth * math.log(self.peak / self.knee)
 
     def encode(self, light: FloatImage) -> FloatImage:
-        """Code values of linear light; a new array."""
-        toe, toe_height = self.toe
-        height, growth = self.shoulder
+        """Code values of linear light; a new array, all finite."""
+        (toe, toe_height), (_, growth) = self.toe, self.shoulder
+        low, bend, at_bend = np.float32(toe), _log(toe), _exp(_log(toe) / np.float32(self.gamma))
+        knee = _log(self.knee)
 
-        def band(x: _Flat) -> _Flat:
-            out = x * (toe_height / toe)
-            middle = x > toe
-            root = np.power(x[middle], np.float32(1 / self.gamma))
-            out[middle] = np.minimum(root * (1 + self.offset) - self.offset, height)
-            above = x > self.knee
-            out[above] = np.log(x[above] / self.knee) * growth + height
-            return out / self.scale
+        # Three terms, each constant outside its own part, so that no value needs a branch and the toe stays exact.
+        def band(x: _Flat, out: _Flat) -> None:
+            line = np.minimum(x, low)
+            line *= np.float32(toe_height / toe)
+            log = np.log(np.maximum(x, low, out=out), out=out)
+            middle = np.clip(log, bend, knee)
+            log -= middle
+            log *= np.float32(growth)
+            middle /= np.float32(self.gamma)
+            root = np.exp(middle, out=middle)
+            root -= at_bend
+            root *= np.float32(1 + self.offset)
+            out += root
+            out += line
+            out /= np.float32(self.scale)
 
         return _in_bands(band, light)
 
     def decode(self, code: FloatImage) -> FloatImage:
-        """Linear light of code values; a new array. Code values beyond float32's range give its largest value."""
-        toe, toe_height = self.toe
-        height, growth = self.shoulder
+        """Linear light of code values; a new array, all finite: what float32 can't hold becomes its largest value."""
+        (toe, toe_height), (height, growth) = self.toe, self.shoulder
+        low, high, one = np.float32(toe_height), np.float32(height), np.float32(1 + self.offset)
+        offset, gamma = np.float32(self.offset), np.float32(self.gamma)
+        at_bend = _exp(_log((low + offset) / one) * gamma)
 
-        def band(y: _Flat) -> _Flat:
-            g = y * self.scale
-            out = g * (toe / toe_height)
-            middle = g > toe_height
-            out[middle] = np.power((g[middle] + self.offset) / (1 + self.offset), np.float32(self.gamma))
-            above = g > height
-            out[above] = np.exp((g[above] - height) / growth) * self.knee
-            return out
+        def band(y: _Flat, out: _Flat) -> None:
+            g = y * np.float32(self.scale)
+            line = np.minimum(g, low)
+            line *= np.float32(toe / toe_height)
+            middle = np.clip(g, low, high, out=out)
+            g -= high
+            np.maximum(g, np.float32(0), out=g)
+            g /= np.float32(growth)
+            middle += offset
+            middle /= one
+            exponent = np.log(middle, out=middle)
+            exponent *= gamma
+            exponent += g
+            np.exp(exponent, out=out)
+            out -= at_bend
+            out += line
 
         return _in_bands(band, code)
 
 
-def _in_bands(function: Callable[[_Flat], _Flat], image: FloatImage) -> FloatImage:
+def _log(value: float | np.float32) -> np.float32:
+    return np.float32(np.log(np.full(1, value, np.float32))[0])
+
+
+def _exp(value: np.float32) -> np.float32:
+    return np.float32(np.exp(np.full(1, value, np.float32))[0])
+
+
+def _in_bands(function: Callable[[_Flat, _Flat], None], image: FloatImage) -> FloatImage:
     out = np.empty(image.shape, np.float32)
     source, target = np.ascontiguousarray(image).reshape(-1), out.reshape(-1)
     with np.errstate(over="ignore"):
         for start in range(0, len(source), 4 * BAND):
-            target[start : start + 4 * BAND] = np.nan_to_num(function(source[start : start + 4 * BAND]), copy=False)
+            part = target[start : start + 4 * BAND]
+            function(source[start : start + 4 * BAND], part)
+            if not np.isfinite(part).all():
+                np.nan_to_num(part, copy=False)
     return out
