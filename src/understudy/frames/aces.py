@@ -8,7 +8,7 @@ The standard wants ACES2065-1 in half floats, uncompressed scan-lines, one part,
 from collections.abc import Mapping
 from pathlib import Path
 
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import OutputError, UsageError
 from understudy.contracts.plate import MetadataValue, Plate
@@ -41,16 +41,22 @@ def check_aces_plate(plate: Plate, path: Path, compression: str = "", sample_typ
         raise UsageError("an ACES container is an EXR file", where=str(path), fix="name it .exr")
     if plate.colorspace != ACES_SPACE:
         raise UsageError(
-            f"an ACES container holds ACES2065-1, and the plate is {plate.colorspace or 'undeclared'}", where=str(path), fix="convert it first"
+            f"an ACES container holds ACES2065-1, and the plate is {plate.colorspace or 'undeclared'}",
+            where=str(path),
+            fix="convert it first",
         )
     if frozenset(plate.channels) not in _SETS:
         extra = [name for name in plate.channels if name not in _SETS[-1]]
         what = f"can't hold {', '.join(extra[:8])}" if extra else "needs R, G and B, with or without A"
         raise UsageError(f"an ACES container {what}", where=str(path), fix="write other channels to a sidecar EXR")
     if compression not in ("", "none"):
-        raise UsageError(f"an ACES container is not compressed, and {compression} was asked for", where=str(path), fix="leave it out")
+        raise UsageError(
+            f"an ACES container is not compressed, and {compression} was asked for", where=str(path), fix="leave it out"
+        )
     if sample_type not in ("", "half"):
-        raise UsageError(f"an ACES container holds half floats, and {sample_type} was asked for", where=str(path), fix="leave it out")
+        raise UsageError(
+            f"an ACES container holds half floats, and {sample_type} was asked for", where=str(path), fix="leave it out"
+        )
 
 
 def aces_spec(plate: Plate, metadata: Mapping[str, MetadataValue]) -> oiio.ImageSpec:
@@ -107,4 +113,6 @@ def check_aces_file(written: Path, path: Path) -> None:
     }
     failed = [what for what, holds in checks.items() if not holds]
     if failed:
-        raise OutputError(f"is no ACES container after writing: {', '.join(failed)} failed", where=str(path), fix="report this")
+        raise OutputError(
+            f"is no ACES container after writing: {', '.join(failed)} failed", where=str(path), fix="report this"
+        )

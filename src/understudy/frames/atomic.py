@@ -50,7 +50,7 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         with suppress(OSError):  # some network file systems can't sync a folder
             _sync(path.parent)
     except OSError as error:
@@ -83,7 +83,11 @@ def is_full(folder: Path) -> bool:
 def failure(path: Path, error: OSError) -> OutputError:
     """What went wrong with an output, in a sentence."""
     if error.errno in _FULL:
-        return OutputError("the disk is full", where=str(path), fix="free some space or write elsewhere; nothing that was there is harmed")
+        return OutputError(
+            "the disk is full",
+            where=str(path),
+            fix="free some space or write elsewhere; nothing that was there is harmed",
+        )
     reason = error.strerror or str(error)
     return OutputError(f"can't be written ({reason})", where=str(path), fix="check the folder and its permissions")
 
@@ -100,7 +104,7 @@ def _sweep(folder: Path) -> None:
             match = _TEMPORARY.match(entry.name)
             if match and match["host"] == _HOST and not _alive(int(match["pid"])):
                 with suppress(OSError):
-                    os.unlink(entry.path)
+                    Path(entry.path).unlink()
 
 
 def _alive(pid: int) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Luminance-chroma EXR files (Y, RY, BY with half-size chroma), through the OpenEXR module, since OpenImageIO refuses them.
+"""Luminance-chroma EXR files (Y, RY, BY with half-size chroma), through the OpenEXR module: OpenImageIO refuses them.
 
 Chroma is interpolated with the 27-tap filter of OpenEXR's ``ImfRgbaYca``, and RGB rebuilt by the same file's formulas:
 ``R = (RY + 1) Y``, ``B = (BY + 1) Y``, and G from Y with the luminance weights of the file's primaries.
@@ -26,14 +26,21 @@ REC709_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _TAPS = (0.002128, -0.007540, 0.019597, -0.043159, 0.087929, -0.186077, 0.627123)
 """Half of the symmetric filter, outermost first; OpenEXR ``ImfRgbaYca.cpp``, ``reconstructChromaHoriz``."""
 
-_RENAMED = {"owner": "Copyright", "timeCode": "smpte:TimeCode", "framesPerSecond": "FramesPerSecond", "comments": "ImageDescription"}
+_RENAMED = {
+    "owner": "Copyright",
+    "timeCode": "smpte:TimeCode",
+    "framesPerSecond": "FramesPerSecond",
+    "comments": "ImageDescription",
+}
 
 
 def _open(path: Path, *, header_only: bool = False) -> Any:
     try:
         file = OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
     except (RuntimeError, ValueError, TypeError, OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"can't be decoded ({error})", where=str(path), fix="write or copy it again") from None
+        raise UnreadableFileError(
+            f"can't be decoded ({error})", where=str(path), fix="write or copy it again"
+        ) from None
     return file
 
 
@@ -56,14 +63,26 @@ def chroma_header(path: Path) -> FileHeader:
     for name, channel in channels.items():
         factor = 2 if name in ("RY", "BY") else 1
         if (channel.xSampling, channel.ySampling) != (factor, factor):
-            raise UnsupportedFileError(f"channel {name} is subsampled in a way that is not read", where=str(path), fix="write it as RGB")
+            raise UnsupportedFileError(
+                f"channel {name} is subsampled in a way that is not read", where=str(path), fix="write it as RGB"
+            )
     if not {"Y", "RY", "BY"} <= set(channels):
         raise UnsupportedFileError("has chroma without luminance", where=str(path), fix="write it as RGB")
     types = _sample_types(path)
-    names = ("R", "G", "B", *(name for name in channels if name == "A"), *(n for n in channels if n not in ("A", "Y", "RY", "BY")))
+    names = (
+        "R",
+        "G",
+        "B",
+        *(name for name in channels if name == "A"),
+        *(n for n in channels if n not in ("A", "Y", "RY", "BY")),
+    )
     window = _window(header["dataWindow"])
     check_size(path, window.width, window.height, len(names))
-    metadata = {name: value for name, value in ((_RENAMED.get(n, n), _value(v)) for n, v in sorted(header.items())) if value is not None and not is_structural(name)}
+    metadata = {
+        name: value
+        for name, value in ((_RENAMED.get(n, n), _value(v)) for n, v in sorted(header.items()))
+        if value is not None and not is_structural(name)
+    }
     chromaticities = header.get("chromaticities")
     if chromaticities is not None:
         metadata["chromaticities"] = tuple(float(v) for v in chromaticities)
@@ -97,7 +116,7 @@ def chroma_header(path: Path) -> FileHeader:
 
 
 def _sample_types(path: Path) -> dict[str, SampleType]:
-    """Storage types from the raw channel list, since the module tells them only after decoding (OpenEXR File Layout)."""
+    """Storage types from the raw channel list (OpenEXR File Layout): the module tells them only after decoding."""
     kinds: tuple[SampleType, ...] = ("uint", "half", "float")
     with path.open("rb") as file:
         head = file.read(2**20)
@@ -186,4 +205,3 @@ def luminance_weights(chromaticities: tuple[float, ...]) -> tuple[float, float, 
         raise UnreadableFileError("states chromaticities that are no primaries") from None
     red, green, blue = (float(v) for v in scale * xyz[:3, 1])
     return red, green, blue
-

@@ -25,12 +25,14 @@ def parse(text: str) -> str:
     """Checks a compression as a user writes it: ``zip``, ``piz``, ``dwaa:45``.
 
     Raises:
-        UsageError: The library does not offer it, or the level is no positive number. (It would write zip and say nothing.)
+        UsageError: The library does not offer it (it would write zip and say nothing), or the level is no number.
     """
     name, _, level = text.partition(":")
     name = "htj2k256" if name == "htj2k" else name
     if name not in offered():
-        raise UsageError(f"there is no EXR compression {name!r}", where="compression", fix="use one of " + ", ".join(offered()))
+        raise UsageError(
+            f"there is no EXR compression {name!r}", where="compression", fix="use one of " + ", ".join(offered())
+        )
     if not level:
         return name
     try:
@@ -38,7 +40,9 @@ def parse(text: str) -> str:
     except ValueError:
         value = -1.0
     if not name.startswith("dwa") or not 0 < value <= 100000:
-        raise UsageError(f"{text!r} has no such level", where="compression", fix="levels are for dwaa and dwab, such as dwaa:45")
+        raise UsageError(
+            f"{text!r} has no such level", where="compression", fix="levels are for dwaa and dwab, such as dwaa:45"
+        )
     return f"{name}:{value:g}"
 
 
@@ -54,8 +58,8 @@ def settle(asked: str, plate: Plate, sample_types: Sequence[SampleType]) -> tupl
     """The compression of an EXR output.
 
     Without a wish it is the input's where that is lossless for these types, else zip: a dwaa plate is not compressed a
-    second time with loss. A lossy wish holds for pictures; a plate that also has vectors, depth, IDs or other data goes to
-    zip, because their exact values are their meaning.
+    second time with loss. A lossy wish holds for pictures; a plate that also has vectors, depth, IDs or other data goes
+    to zip, because their exact values are their meaning.
 
     Args:
         asked: What the user wants; empty for the default.

@@ -74,10 +74,12 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
         fix = "write EXR" + (f", or only {', '.join(kept)}" if kept else "")
         raise UsageError(f"{container} can't hold the channels {', '.join(rest[:8])}", where=str(path), fix=fix)
     if kept != plate.channels:
-        raise UsageError(f"{container} wants the channels in the order {', '.join(kept)}", where=str(path), fix="reorder them")
+        raise UsageError(
+            f"{container} wants the channels in the order {', '.join(kept)}", where=str(path), fix="reorder them"
+        )
     if plate.data_window != plate.display_window and container != "tiff":
         raise UsageError(
-            f"{container} has no data window, and the plate's {plate.data_window} is not its display window {plate.display_window}",
+            f"{container} has no data window, and {plate.data_window} is not the display window {plate.display_window}",
             where=str(path),
             fix="write EXR, or crop to the display window",
         )
@@ -88,7 +90,9 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
     if compression and container != "tiff":
         raise UsageError(f"{container} has no compression to choose", where=str(path), fix="leave it out")
     if compression not in ("", "none", "zip", "lzw", "packbits"):
-        raise UsageError(f"there is no TIFF compression {compression!r}", where=str(path), fix="use one of none, zip, lzw, packbits")
+        raise UsageError(
+            f"there is no TIFF compression {compression!r}", where=str(path), fix="use one of none, zip, lzw, packbits"
+        )
     depth = {"uint8": 8, "uint16": 16}.get(kind, 0)
     stored = plate.metadata.get("oiio:BitsPerSample", 0)
     if container == "dpx" and depth == 16:
@@ -124,3 +128,15 @@ def _quality(text: str) -> int:
     if not digits.isdigit() or not 1 <= int(digits) <= 100:
         raise UsageError(f"{text!r} is no JPEG quality", where="compression", fix="use a number from 1 to 100")
     return int(digits)
+
+
+def name_dpx(written: Path, path: Path) -> None:
+    """Puts a DPX file's own name into its header (SMPTE ST 268-1), where the library left that of the temporary.
+
+    Args:
+        written: The file to change.
+        path: Where it will be.
+    """
+    with written.open("r+b") as file:
+        file.seek(36)
+        file.write(path.name.encode("utf-8", "replace")[:99].ljust(100, b"\0"))

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import UnsupportedFileError
 from understudy.contracts.plate import FloatImage
@@ -26,9 +26,13 @@ def flatten(path: Path, part: int) -> FloatImage:
     """
     deep = oiio.ImageBuf(str(path), part, 0)
     if not deep.read(part, 0, True):
-        raise UnsupportedFileError(f"its deep part can't be read ({last_error() or deep.geterror()})", where=str(path), fix="flatten it first")
+        raise UnsupportedFileError(
+            f"its deep part can't be read ({last_error() or deep.geterror()})", where=str(path), fix="flatten it first"
+        )
     flat = oiio.ImageBufAlgo.flatten(deep, nthreads=1)
     if flat.has_error:
-        raise UnsupportedFileError(f"is deep and can't be flattened ({flat.geterror()})", where=str(path), fix="flatten it first")
+        raise UnsupportedFileError(
+            f"is deep and can't be flattened ({flat.geterror()})", where=str(path), fix="flatten it first"
+        )
     pixels = flat.get_pixels("float")
     return np.ascontiguousarray(pixels, np.float32)

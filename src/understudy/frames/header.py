@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Any, cast
 
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import UnsupportedFileError
 from understudy.contracts.header import ColorFacts, FileHeader, Part
@@ -122,7 +122,9 @@ def _sample_types(path: Path, spec: oiio.ImageSpec, *, exr: bool) -> tuple[Sampl
     strange = sorted({kind for kind in stored if kind not in known})
     if strange:
         raise UnsupportedFileError(
-            f"stores {', '.join(strange)} samples, which a plate can't hold exactly", where=str(path), fix="convert it to float EXR"
+            f"stores {', '.join(strange)} samples, which a plate can't hold exactly",
+            where=str(path),
+            fix="convert it to float EXR",
         )
     return tuple(known[kind] for kind in stored)
 
@@ -137,7 +139,8 @@ def views_of(parts: tuple[FilePart, ...], multi_view: str) -> tuple[str, ...]:
 
 def _refuse_inks(path: Path, spec: oiio.ImageSpec) -> None:
     inks = " ".join(
-        spec.get_string_attribute(name) for name in ("tiff:ColorSpace", "jpeg:ColorSpace", "oiio:ColorSpace", "psd:ColorMode")
+        spec.get_string_attribute(name)
+        for name in ("tiff:ColorSpace", "jpeg:ColorSpace", "oiio:ColorSpace", "psd:ColorMode")
     )
     separated = spec.get_int_attribute("tiff:PhotometricInterpretation") == 5  # TIFF 6.0, section 16
     if separated or "CMYK" in inks.upper() or "separated" in inks:
@@ -155,8 +158,12 @@ def _aspect(spec: oiio.ImageSpec) -> float:
     return aspect if 0 < aspect < 1e6 else 1.0
 
 
-def _color_facts(path: Path, container: str, spec: oiio.ImageSpec, part: FilePart, metadata: dict[str, Any]) -> ColorFacts:
-    colors = [kind for name, kind in zip(part.channels, part.sample_types, strict=True) if name.rpartition(".")[2] in "RGBY"]
+def _color_facts(
+    path: Path, container: str, spec: oiio.ImageSpec, part: FilePart, metadata: dict[str, Any]
+) -> ColorFacts:
+    colors = [
+        kind for name, kind in zip(part.channels, part.sample_types, strict=True) if name.rpartition(".")[2] in "RGBY"
+    ]
     chromaticities = metadata.get("chromaticities")
     return ColorFacts(
         path=str(path),
@@ -165,7 +172,9 @@ def _color_facts(path: Path, container: str, spec: oiio.ImageSpec, part: FilePar
         interop_id=str(metadata.get("colorInteropID", "")),
         hint=_hint(path, container, spec),
         aces_container=spec.get_int_attribute("acesImageContainerFlag") == 1,
-        chromaticities=cast("tuple[float, ...]", chromaticities) if isinstance(chromaticities, tuple) and len(chromaticities) == 8 else None,
+        chromaticities=cast("tuple[float, ...]", chromaticities)
+        if isinstance(chromaticities, tuple) and len(chromaticities) == 8
+        else None,
     )
 
 

@@ -95,20 +95,18 @@ def _value(name: str, value: MetadataValue) -> Any:
     if name == "chromaticities" and isinstance(value, tuple):
         return tuple(float(v) for v in value)
     if name in _RATIONALS and isinstance(value, tuple) and len(value) == 2:
-        ratio = Fraction(int(value[0]), int(value[1] or 1))
-        return OpenEXR.Rational(ratio.numerator, ratio.denominator)
+        return Fraction(int(value[0]), int(value[1] or 1))
     if name == "timeCode" and isinstance(value, tuple):
         return _time_code(int(value[0]), int(value[1]))
     if name == "keyCode" and isinstance(value, tuple):
         return OpenEXR.KeyCode(*(int(v) for v in value))
-    if isinstance(value, tuple):
-        kind = np.int32 if all(isinstance(v, int) for v in value) else np.float32
-        array = np.array(value, kind)
-        side = {9: 3, 16: 4}.get(len(value))
-        if side and kind is np.float32:
-            return array.reshape(side, side)
-        return array if len(value) in (2, 3) else None
-    return value
+    if not isinstance(value, tuple):
+        return value
+    if len(value) in (9, 16) and not all(isinstance(v, int) for v in value):
+        return np.array(value, np.float32).reshape(-1, 3 if len(value) == 9 else 4)
+    if len(value) in (2, 3):
+        return value
+    return [float(v) for v in value]
 
 
 def _time_code(packed: int, user: int) -> Any:

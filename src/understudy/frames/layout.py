@@ -70,7 +70,7 @@ def plate_names(parts: Sequence[FilePart], views: Sequence[str]) -> dict[int, tu
         stereo = len(views) > 1 and part.view in views
         mine: list[str] = []
         for channel in part.channels:
-            name = _with_view(channel, part.view, part.view == views[0]) if stereo else channel
+            name = _with_view(channel, part.view, default=part.view == views[0]) if stereo else channel
             if name in taken:
                 name = f"{part.name or part.index}.{channel}"
             if name in taken:
@@ -86,7 +86,7 @@ def _is_main(part: FilePart) -> bool:
     return stem in _MAIN_PARTS
 
 
-def _with_view(channel: str, view: str, default: bool) -> str:
+def _with_view(channel: str, view: str, *, default: bool) -> str:
     layer, _, last = channel.rpartition(".")
     if layer.rpartition(".")[2] == view:
         return channel
@@ -96,7 +96,7 @@ def _with_view(channel: str, view: str, default: bool) -> str:
 
 
 def view_of(name: str, views: Sequence[str]) -> str:
-    """The view a single-part channel name belongs to; empty for channels of no view (OpenEXR's ``viewFromChannelName``)."""
+    """The view of a single-part channel name; empty for channels of no view (OpenEXR's ``viewFromChannelName``)."""
     pieces = name.split(".")
     if len(pieces) == 1:
         return views[0] if views else ""
@@ -134,11 +134,15 @@ def choose(
         UnsupportedFileError: The file has no channels.
     """
     if view and view not in views:
-        there = ", ".join(views) or "none, the file is not stereo"
-        raise UsageError(f"there is no view {view!r}", where=where, fix=f"its views are: {there}")
+        known = ", ".join(views) or "none, the file is not stereo"
+        raise UsageError(f"there is no view {view!r}", where=where, fix=f"its views are: {known}")
     chosen = [p for p in parts if not part or part in (p.name, str(p.index))]
     if not chosen:
-        raise UsageError(f"there is no part {part!r}", where=where, fix="its parts are: " + ", ".join(p.name or str(p.index) for p in parts))
+        raise UsageError(
+            f"there is no part {part!r}",
+            where=where,
+            fix="its parts are: " + ", ".join(p.name or str(p.index) for p in parts),
+        )
     if view and len(parts) > 1:
         chosen = [p for p in chosen if p.view in ("", view)]
     # A part or a view that was asked for by name needs no prefixes to keep it apart from the others.
@@ -160,7 +164,9 @@ def choose(
         there = {s.name: s for s in found}
         absent = [name for name in channels if name not in there]
         if absent:
-            raise UsageError(f"no channel {', '.join(absent)}", where=where, fix="its channels are: " + ", ".join(there))
+            raise UsageError(
+                f"no channel {', '.join(absent)}", where=where, fix="its channels are: " + ", ".join(there)
+            )
         found = [there[name] for name in channels]
     if not found:
         raise UnsupportedFileError("holds no channels", where=where)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenImageIO and OpenEXR, set up once: one thread per call, errors as plain strings, damaged files as our errors.
 
-Callers run whole frames in Python threads, and both libraries release the GIL, so threads inside them would only compete.
+Callers run whole frames in Python threads, and both libraries release the GIL: threads inside them would only compete.
 """
 
 import os
 from pathlib import Path
 
 import OpenEXR
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import (
     InputError,
@@ -58,7 +58,9 @@ def container_of(path: Path) -> str:
             "movies are not read or written", where=str(path), fix="convert it to an EXR sequence, one file per frame"
         )
     known = ", ".join(sorted(set(CONTAINERS.values())))
-    raise UnsupportedFileError(f"{suffix or 'a name without an extension'} is no format of ours", where=str(path), fix=f"use one of {known}")
+    raise UnsupportedFileError(
+        f"{suffix or 'a name without an extension'} is no format of ours", where=str(path), fix=f"use one of {known}"
+    )
 
 
 def check_readable(path: Path) -> None:
@@ -71,7 +73,9 @@ def check_readable(path: Path) -> None:
     """
     try:
         if path.is_dir():
-            raise UnreadableFileError("is a folder, not a picture", where=str(path), fix="name a file or a pattern in it")
+            raise UnreadableFileError(
+                "is a folder, not a picture", where=str(path), fix="name a file or a pattern in it"
+            )
         if not path.exists():
             raise MissingFileError("there is no such file", where=str(path), fix="check the path and the frame number")
         container_of(path)
@@ -108,7 +112,9 @@ def open_input(path: Path) -> oiio.ImageInput:
         raise _open_failure(path, last_error())
     last_error()
     if source.format_name() not in _OIIO_FORMATS:
-        raise UnsupportedFileError(f"is a {source.format_name()} file, which is not read", where=str(path), fix="convert it to EXR")
+        raise UnsupportedFileError(
+            f"is a {source.format_name()} file, which is not read", where=str(path), fix="convert it to EXR"
+        )
     return source
 
 
@@ -120,9 +126,13 @@ def _open_failure(path: Path, message: str) -> InputError:
     if "Subsampled" in message:
         return SubsampledError("has subsampled channels", where=str(path))
     if "exceeds the" in message and "limit" in message:
-        return UnreadableFileError("claims an absurd size, so its header is damaged", where=str(path), fix="write or copy it again")
+        return UnreadableFileError(
+            "claims an absurd size, so its header is damaged", where=str(path), fix="write or copy it again"
+        )
     if CONTAINERS.get(path.suffix.lower()) == "exr" and not _is_exr(path):
-        return UnreadableFileError("is not an EXR file, whatever its name says", where=str(path), fix="check what wrote it")
+        return UnreadableFileError(
+            "is not an EXR file, whatever its name says", where=str(path), fix="check what wrote it"
+        )
     reason = message.replace(str(path), path.name) or "no reason given"
     return UnreadableFileError(f"can't be decoded ({reason})", where=str(path), fix="write or copy it again")
 
@@ -151,8 +161,9 @@ def check_size(path: Path, width: int, height: int, channels: int) -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     need = width * height * channels * 4
     if need > memory:
+        size, memory_size = f"{need / 2**30:.1f} GiB", f"{memory / 2**30:.1f} GiB"
         raise MemoryBudgetError(
-            f"{width}x{height} with {channels} channels needs {need / 2**30:.1f} GiB as float; the machine has {memory / 2**30:.1f} GiB",
+            f"{width}x{height} with {channels} channels needs {size} as float, and the machine has {memory_size}",
             where=str(path),
             fix="read fewer channels or a smaller picture",
         )

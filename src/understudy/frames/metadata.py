@@ -9,7 +9,7 @@ container, only the names in ``CARRIED`` pass. ``understudy:*`` always passes.
 from collections.abc import Mapping
 from typing import Any
 
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.plate import MetadataValue
 
@@ -33,23 +33,47 @@ CARRIED = frozenset(
 _STRUCTURE = frozenset(
     {
         "ICCProfile", "PixelAspectRatio", "acesImageContainerFlag", "chromaticities", "chunkCount", "colorInteropID",
-        "compression", "dataWindow", "displayWindow", "lineOrder", "multiView", "name", "pixelAspectRatio", "planarconfig", "preview",
-        "screenWindowCenter", "screenWindowWidth", "textureformat", "tiles", "type", "version", "view",
-        "ResolutionUnit", "XResolution", "YResolution", "wrapmodes",
+        "compression", "dataWindow", "displayWindow", "lineOrder", "multiView", "name", "pixelAspectRatio",
+        "planarconfig", "preview", "screenWindowCenter", "screenWindowWidth", "textureformat", "tiles", "type",
+        "version", "view", "ResolutionUnit", "XResolution", "YResolution", "wrapmodes",
     }
 )  # fmt: skip
-_STRUCTURE_PREFIXES = ("oiio:", "openexr:", "png:", "jpeg:", "tiff:", "dpx:", "thumbnail_", "ICCProfile:", "IPTC:", "hdr:")
+_STRUCTURE_PREFIXES = (
+    "oiio:",
+    "openexr:",
+    "png:",
+    "jpeg:",
+    "tiff:",
+    "dpx:",
+    "thumbnail_",
+    "ICCProfile:",
+    "IPTC:",
+    "hdr:",
+)
 
-_KEPT_APART = ("chromaticities", "colorInteropID", "multiView", "view", "oiio:BitsPerSample", "screenWindowCenter", "screenWindowWidth")
+_KEPT_APART = (
+    "chromaticities",
+    "colorInteropID",
+    "multiView",
+    "view",
+    "oiio:BitsPerSample",
+    "screenWindowCenter",
+    "screenWindowWidth",
+)
 """Structural, yet held in a plate's metadata: the writer decides on each of them."""
 
 _TYPES: dict[str, Any] = {
     "smpte:TimeCode": oiio.TypeTimeCode,
     "FramesPerSecond": oiio.TypeRational,
+    "framesPerSecond": oiio.TypeRational,
     "captureRate": oiio.TypeRational,
     "smpte:KeyCode": oiio.TypeKeyCode,
     "chromaticities": "float[8]",
 }
+
+
+_EXR_RATE = "framesPerSecond"
+"""The standard's spelling, which the library takes for a name of its own."""
 
 
 def is_structural(name: str) -> bool:
@@ -63,7 +87,8 @@ def collect(spec: oiio.ImageSpec) -> dict[str, MetadataValue]:
     ``multiView`` becomes one comma-separated string. An ICC profile becomes a tuple of its bytes.
     """
     found: dict[str, MetadataValue] = {}
-    for attribute in spec.extra_attribs:
+    attributes: Any = spec.extra_attribs
+    for attribute in attributes:
         name = str(attribute.name)
         if name == "multiView":
             views = (attribute.value,) if isinstance(attribute.value, str) else attribute.value
@@ -73,7 +98,7 @@ def collect(spec: oiio.ImageSpec) -> dict[str, MetadataValue]:
         elif name in _KEPT_APART or not is_structural(name):
             value = _simple(attribute.value)
             if value is not None:
-                found[name] = value
+                found["FramesPerSecond" if name == _EXR_RATE else name] = value
     if found.get("screenWindowCenter") == (0.0, 0.0):
         del found["screenWindowCenter"]
     if found.get("screenWindowWidth") == 1.0:
@@ -108,8 +133,10 @@ def survivors(metadata: Mapping[str, MetadataValue], source: str, target: str) -
     }
 
 
-def put(spec: oiio.ImageSpec, name: str, value: MetadataValue) -> None:
-    """Sets one attribute with the type its name or shape calls for."""
+def put(spec: oiio.ImageSpec, name: str, value: MetadataValue, *, exr: bool = True) -> None:
+    """Sets one attribute with the type its name or shape calls for, spelled as the EXR standard has it."""
+    if exr and name == "FramesPerSecond":
+        name = _EXR_RATE
     if isinstance(value, str):
         spec.attribute(name, value)
     elif isinstance(value, int):

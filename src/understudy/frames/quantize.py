@@ -34,7 +34,9 @@ def clamp_half(band: FloatImage) -> tuple[FloatImage, int]:
     """Float32 that a half can hold; the input itself where nothing is beyond."""
     low, high = float(band.min()), float(band.max())
     if np.isnan(low) or np.isnan(high):
-        raise PlateError("holds NaN at writing, which no plate may", fix="report this: the operation that made it is at fault")
+        raise PlateError(
+            "holds NaN at writing, which no plate may", fix="report this: the operation that made it is at fault"
+        )
     if low >= -HALF_MAX and high <= HALF_MAX:
         return band, 0
     count = int(np.count_nonzero(band > HALF_MAX) + np.count_nonzero(band < -HALF_MAX))
@@ -48,7 +50,10 @@ def check_finite(band: FloatImage) -> None:
         PlateError: There is a NaN or an infinity.
     """
     if not (np.isfinite(band.min()) and np.isfinite(band.max())):
-        raise PlateError("holds NaN or infinity at writing, which no plate may", fix="report this: the operation that made it is at fault")
+        raise PlateError(
+            "holds NaN or infinity at writing, which no plate may",
+            fix="report this: the operation that made it is at fault",
+        )
 
 
 def to_codes(band: FloatImage, depth: int) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
@@ -67,7 +72,9 @@ def to_codes(band: FloatImage, depth: int) -> tuple[npt.NDArray[np.uint8] | npt.
     """
     low, high = float(band.min()), float(band.max())
     if np.isnan(low) or np.isnan(high):
-        raise PlateError("holds NaN at writing, which no plate may", fix="report this: the operation that made it is at fault")
+        raise PlateError(
+            "holds NaN at writing, which no plate may", fix="report this: the operation that made it is at fault"
+        )
     count = 0
     if low < 0 or high > 1:
         count = int(np.count_nonzero(band > 1) + np.count_nonzero(band < 0))

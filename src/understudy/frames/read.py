@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import OpenEXR
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import UnreadableFileError, UnsupportedFileError, UsageError
 from understudy.contracts.header import FileHeader
@@ -17,6 +18,7 @@ from understudy.contracts.plate import FloatImage, Plate, Sanitized, Storage, Wi
 from understudy.frames.chroma import chroma_header, read_chroma
 from understudy.frames.deep import flatten
 from understudy.frames.header import file_parts, header_of
+from understudy.frames.integrity import exr_is_whole, jpeg_is_whole
 from understudy.frames.layout import FilePart, choose
 from understudy.frames.library import SubsampledError, check_size, last_error, open_input
 from understudy.frames.quantize import as_half
@@ -79,6 +81,8 @@ def read_plate(
     try:
         if header is None or header.path != str(path):
             header = header_of(path, source)
+        if header.container == "jpeg" and not jpeg_is_whole(path):
+            raise _cut_short(path, "")
         parts = file_parts(path, source)
         sources = choose(parts, header.views, view=view, part=part, channels=channels, where=str(path))
         used = {s.part: parts[s.part] for s in sources}
@@ -171,11 +175,12 @@ def _fill(
             half = part.sample_types[channel] == "half"
             target[..., column] = as_half(samples[..., channel]) if half else samples[..., channel]
         return
+    # Integer channels are first read as what they are not: that finds missing pixels, which the OpenEXR module prints about.
+    for run in _runs(list(columns)):
+        _fill_run(path, source, part, window, run, [columns[c] for c in range(*run)], target, counts, level)
     integers = {c: column for c, column in columns.items() if part.sample_types[c] == "uint"}
     if integers:
         _fill_uint(path, part, integers, target, level)
-    for run in _runs([c for c in columns if c not in integers]):
-        _fill_run(path, source, part, window, run, [columns[c] for c in range(*run)], target, counts, level)
 
 
 def _runs(channels: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -204,7 +209,7 @@ def _fill_run(
 ) -> None:
     types = set(part.sample_types[run[0] : run[1]])
     # Half is read as half and widened here: several times faster than the library's own conversion, and as exact.
-    stored = types.pop() if len(types) == 1 else "float"
+    stored = types.pop() if len(types) == 1 and "uint" not in types else "float"
     if not source.seek_subimage(part.index, level):
         raise _cut_short(path, last_error(source))
     spec = source.spec()
@@ -228,25 +233,30 @@ def _fill_run(
         target[top - window.y : bottom - window.y, :, place] = band
 
 
-def _decode(codes: Any, depth: int) -> FloatImage:
+def _decode(codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], depth: int) -> FloatImage:
     """Integer codes as 0-1. The library widens 10 and 12 bits to 16 by repeating high bits, so the code is on top."""
-    if codes.dtype == np.uint16 and depth in (10, 12):
-        return np.divide(codes >> (16 - depth), np.float32(2**depth - 1), dtype=np.float32)
-    return np.divide(codes, np.float32(np.iinfo(codes.dtype).max), dtype=np.float32)
+    widened = codes.dtype == np.uint16 and depth in (10, 12)
+    top = 2**depth - 1 if widened else np.iinfo(codes.dtype).max
+    values: FloatImage = np.divide(codes >> (16 - depth) if widened else codes, np.float32(top), dtype=np.float32)
+    return values
 
 
 def _cut_short(path: Path, reason: str) -> UnreadableFileError:
     detail = f" ({reason.replace(str(path), path.name)})" if reason else ""
-    return UnreadableFileError(f"is cut short or damaged: pixels are missing{detail}", where=str(path), fix="render or copy it again")
+    return UnreadableFileError(
+        f"is cut short or damaged: pixels are missing{detail}", where=str(path), fix="render or copy it again"
+    )
 
 
 def _fill_uint(path: Path, part: FilePart, columns: dict[int, int], target: FloatImage, level: int) -> None:
     """32-bit integers as they are, through the OpenEXR module: OpenImageIO's Python side has no such type."""
     if level:
-        raise UnsupportedFileError("has 32-bit integer channels, which are read at full size only", where=str(path), fix="read level 0")
+        raise UnsupportedFileError(
+            "has 32-bit integer channels, which are read at full size only", where=str(path), fix="read level 0"
+        )
     try:
         found = OpenEXR.File(str(path), separate_channels=True).parts[part.index].channels
-    except (RuntimeError, ValueError, TypeError, OSError, UnicodeDecodeError) as error:
+    except (RuntimeError, ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
         raise _cut_short(path, str(error)) from None
     for channel, column in columns.items():
         plane = found[part.channels[channel]].pixels
@@ -265,7 +275,11 @@ def _read_chroma(
     names = tuple(own.channels if channels is None else channels)
     absent = [name for name in names if name not in own.channels]
     if absent:
-        raise UsageError(f"no channel {', '.join(absent)}", where=str(path), fix="its channels are: " + ", ".join(own.channels))
+        raise UsageError(
+            f"no channel {', '.join(absent)}", where=str(path), fix="its channels are: " + ", ".join(own.channels)
+        )
+    if not exr_is_whole(path):
+        raise _cut_short(path, "")
     planes = read_chroma(path)
     pixels = np.stack([planes[name] for name in names], axis=-1)
     counts = _Counts()
@@ -284,5 +298,3 @@ def _read_chroma(
         storage=_storage(header, colorspace),
         sanitized=Sanitized(nan=counts.nan, inf=counts.inf),
     )
-
-

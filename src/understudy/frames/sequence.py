@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import fileseq
+from fileseq.frameset import FrameSet
 
 from understudy.contracts.errors import MissingFileError, OutputError, SequenceError, UnreadableFileError, UsageError
 from understudy.frames.library import CONTAINERS, container_of
@@ -39,7 +39,9 @@ def parse_frames(text: str) -> tuple[int, ...]:
     for chunk in chunks:
         match = _CHUNK.match(chunk)
         if not match:
-            raise UsageError(f"{text!r} is no frame range", where="frames", fix="write it like 1001-1010, 1001-1010x2 or 1001,1005")
+            raise UsageError(
+                f"{text!r} is no frame range", where="frames", fix="write it like 1001-1010, 1001-1010x2 or 1001,1005"
+            )
         first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
         if last < first:
             raise UsageError(f"the range {chunk} runs backward", where="frames", fix=f"write {last}-{first}")
@@ -48,13 +50,13 @@ def parse_frames(text: str) -> tuple[int, ...]:
         total += (last - first) // step + 1
     if total > MAX_FRAMES:
         raise UsageError(f"{text!r} means {total} frames", where="frames", fix=f"ask for at most {MAX_FRAMES}")
-    return tuple(sorted({int(frame) for frame in fileseq.FrameSet(",".join(chunks))}))
+    return tuple(sorted({int(frame) for frame in FrameSet(",".join(chunks))}))
 
 
 def format_frames(frames: Iterable[int]) -> str:
     """Frames as a range, such as ``1001-1004,1006``; empty for none."""
     ordered = sorted(set(frames))
-    return str(fileseq.framesToFrameRange(ordered)) if ordered else ""
+    return str(FrameSet(ordered).frange) if ordered else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,8 @@ class Pattern:
 def split_pattern(text: str) -> tuple[Pattern, str] | None:
     """Finds the frame number's place in a path.
 
-    ``%04d``, ``####``, ``@@@@`` and ``$F4`` mean four digits; a single ``#`` means four, as fileseq has it; ``%d``, ``@``
-    and ``$F`` mean no padding. A range may stand before it (``plate.1001-1010#.exr``).
+    ``%04d``, ``####``, ``@@@@`` and ``$F4`` mean four digits; a single ``#`` means four, as fileseq has it; ``%d``,
+    ``@`` and ``$F`` mean no padding. A range may stand before it (``plate.1001-1010#.exr``).
 
     Returns:
         The pattern and the range in it (empty if none), or None when the path has no place for a number.
@@ -101,7 +103,9 @@ def split_pattern(text: str) -> tuple[Pattern, str] | None:
     if not found:
         return None
     if len(found) > 1:
-        raise UsageError("has more than one place for the frame number", where=text, fix="keep one, such as plate.%04d.exr")
+        raise UsageError(
+            "has more than one place for the frame number", where=text, fix="keep one, such as plate.%04d.exr"
+        )
     match = found[0]
     printf, hashes, ats, houdini = match.groups()
     if hashes:
@@ -153,15 +157,17 @@ class FrameSequence:
         absent = [] if self.still else sorted(set(frames) - set(self.frames))
         if absent:
             there = format_frames(self.frames) or "none"
-            raise SequenceError(f"frames {format_frames(absent)} are missing", where=self.pattern, fix=f"on disk are {there}")
+            raise SequenceError(
+                f"frames {format_frames(absent)} are missing", where=self.pattern, fix=f"on disk are {there}"
+            )
 
 
 def open_sequence(text: str, *, frames: str = "") -> FrameSequence:
     """Finds the pictures that a user named.
 
     Args:
-        text: A pattern (see ``split_pattern``), one file, or a folder that holds exactly one sequence. One numbered file
-            is that frame alone; one file without a number is a still.
+        text: A pattern (see ``split_pattern``), one file, or a folder that holds exactly one sequence. One numbered
+            file is that frame alone; one file without a number is a still.
         frames: Only these frames.
 
     Raises:
@@ -206,7 +212,9 @@ def _within(found: FrameSequence, wanted: Sequence[int] | None, inner: set[int] 
     frames = [f for f in found.frames if (wanted is None or f in set(wanted)) and (inner is None or f in inner)]
     if not frames:
         asked = format_frames(wanted if wanted is not None else inner or ())
-        raise SequenceError(f"none of the frames {asked} is there", where=text, fix=f"on disk are {format_frames(found.frames)}")
+        raise SequenceError(
+            f"none of the frames {asked} is there", where=text, fix=f"on disk are {format_frames(found.frames)}"
+        )
     return FrameSequence(found.pattern, tuple(frames), files=found.files)
 
 
@@ -216,7 +224,9 @@ def _names(folder: Path) -> list[str]:
     except FileNotFoundError:
         raise MissingFileError("there is no such folder", where=str(folder), fix="check the path") from None
     except OSError as error:
-        raise UnreadableFileError(f"the folder can't be read ({error.strerror})", where=str(folder), fix="check its permissions") from None
+        raise UnreadableFileError(
+            f"the folder can't be read ({error.strerror})", where=str(folder), fix="check its permissions"
+        ) from None
 
 
 def _on_disk(pattern: Pattern) -> FrameSequence:
@@ -298,14 +308,16 @@ class OutputPattern:
         UnsupportedFileError: The extension is no format of ours.
     """
 
-    def __init__(self, text: str, still: bool = False) -> None:
+    def __init__(self, text: str, still: bool = False) -> None:  # noqa: FBT001
         if not text:
             raise UsageError("no output was named", fix="name a file or a pattern such as out.%04d.exr")
         split = split_pattern(text)
         if not split and not still:
-            stem, suffix = os.path.splitext(text)
+            stem, suffix = str(Path(text).with_suffix("")), Path(text).suffix
             raise UsageError(
-                "many frames can't go into one file", where=text, fix=f"put the frame number into the name, such as {stem}.%04d{suffix}"
+                "many frames can't go into one file",
+                where=text,
+                fix=f"put the frame number into the name, such as {stem}.%04d{suffix}",
             )
         self.text = text
         self.still = still
@@ -324,7 +336,11 @@ class OutputPattern:
         if self._pattern is None:
             return Path(self.text)
         if frame is None:
-            raise UsageError("the picture has no frame number to put into the name", where=self.text, fix="name a file without a pattern")
+            raise UsageError(
+                "the picture has no frame number to put into the name",
+                where=self.text,
+                fix="name a file without a pattern",
+            )
         return self._pattern.path(frame)
 
     def refuse_inputs(self, sequence: FrameSequence, frames: Iterable[int | None]) -> None:
@@ -341,4 +357,8 @@ class OutputPattern:
         for frame in frames:
             target = self.path(frame)
             if os.path.realpath(target) in inputs:
-                raise OutputError("the result would replace a file of the input", where=str(target), fix="write to another name or folder")
+                raise OutputError(
+                    "the result would replace a file of the input",
+                    where=str(target),
+                    fix="write to another name or folder",
+                )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.channels import alpha_of, classify, color_groups
 from understudy.contracts.errors import InputError, OutputError, UsageError
@@ -15,7 +15,7 @@ from understudy.contracts.plate import FloatImage, MetadataValue, Plate, SampleT
 from understudy.frames import compression as exr_compression
 from understudy.frames.aces import aces_spec, check_aces_file, check_aces_plate
 from understudy.frames.atomic import atomic
-from understudy.frames.containers import Encoding, encoding_for
+from understudy.frames.containers import Encoding, encoding_for, name_dpx
 from understudy.frames.integers import write_with_integers
 from understudy.frames.labels import INTEROP_IDS, color_labels
 from understudy.frames.library import container_of, last_error, open_input
@@ -32,8 +32,8 @@ class WriteOptions:
     """How to store a plate.
 
     Attributes:
-        compression: EXR compression (``zip``, ``piz``, ``dwaa:45`` ...) or the JPEG quality (``95``); empty for the input's
-            where that is lossless, else zip.
+        compression: EXR compression (``zip``, ``piz``, ``dwaa:45`` ...) or the JPEG quality (``95``); empty for the
+            input's where that is lossless, else zip.
         sample_type: One storage type for all channels but ``uint`` ones; empty keeps each channel's own.
         container: ``aces`` writes a SMPTE ST 2065-4 file, or refuses.
         metadata: Header attributes over the plate's own; an empty string removes one.
@@ -91,29 +91,42 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
     if options.container == "aces":
         check_aces_plate(plate, path, options.compression, options.sample_type)
         plate = _associate(plate)
-        spec, chosen, lossy, notes = aces_spec(plate, _metadata(plate, options, "aces")), "none", False, ()
-        encoding = Encoding(sample_types=("half",) * len(plate.channels))
+        encoding = Encoding(sample_types=_exr_types(plate, "half"), compression="none")
+        spec = aces_spec(plate, _metadata(plate, options, "aces"))
     elif container == "exr":
         plate = _associate(plate)
         types = _exr_types(plate, options.sample_type)
         chosen, notes = exr_compression.settle(options.compression, plate, types)
-        lossy = exr_compression.is_lossy(chosen, types)
-        encoding = Encoding(sample_types=types)
+        encoding = Encoding(
+            sample_types=types, compression=chosen, lossy=exr_compression.is_lossy(chosen, types), notes=notes
+        )
         if "uint" in types:
-            return _write_integers(plate, path, types, chosen, lossy, notes, options)
+            return _write_integers(plate, path, encoding, options)
         spec = _exr_spec(plate, types, chosen, _metadata(plate, options, "exr"))
     else:
         encoding = encoding_for(plate, path, container, options.sample_type, options.compression)
         plate = _associate(plate) if encoding.associated else _dissociate(plate)
         spec = _flat_spec(plate, container, encoding, _metadata(plate, options, container))
-        chosen, lossy, notes = encoding.compression, encoding.lossy, encoding.notes
     with atomic(path) as temporary:
         clamped = _write(plate, temporary, path, spec, encoding)
-        _verify(temporary, path, spec, chosen if container == "exr" else "")
+        if container == "dpx":
+            name_dpx(temporary, path)
+        _verify(temporary, path, spec, encoding.compression if container == "exr" else "")
         if options.container == "aces":
             check_aces_file(temporary, path)
         size = temporary.stat().st_size
-    return WriteReport(path=path, clamped=clamped, lossy=lossy, bytes=size, compression=chosen, notes=tuple(notes))
+    return _report(path, encoding, clamped, size)
+
+
+def _report(path: Path, encoding: Encoding, clamped: int, size: int) -> WriteReport:
+    return WriteReport(
+        path=path,
+        clamped=clamped,
+        lossy=encoding.lossy,
+        bytes=size,
+        compression=encoding.compression,
+        notes=encoding.notes,
+    )
 
 
 def _exr_types(plate: Plate, asked: str) -> tuple[SampleType, ...]:
@@ -131,13 +144,13 @@ def _metadata(plate: Plate, options: WriteOptions, target: str) -> dict[str, Met
     return {name: value for name, value in kept.items() if value != ""}
 
 
-def _base_spec(plate: Plate, kind: str, metadata: Mapping[str, MetadataValue]) -> oiio.ImageSpec:
+def _base_spec(plate: Plate, kind: str, metadata: Mapping[str, MetadataValue], *, exr: bool) -> oiio.ImageSpec:
     spec = oiio.ImageSpec(plate.width, plate.height, len(plate.channels), kind)
     spec.channelnames = plate.channels
     # The library stamps the current time where there is none, and then no two runs give the same bytes.
     spec.attribute("DateTime", "")
     for name, value in metadata.items():
-        put(spec, name, value)
+        put(spec, name, value, exr=exr)
     if plate.pixel_aspect != 1.0:
         spec.attribute("PixelAspectRatio", float(plate.pixel_aspect))
     return spec
@@ -146,7 +159,7 @@ def _base_spec(plate: Plate, kind: str, metadata: Mapping[str, MetadataValue]) -
 def _exr_spec(
     plate: Plate, types: Sequence[SampleType], compression: str, metadata: Mapping[str, MetadataValue]
 ) -> oiio.ImageSpec:
-    spec = _base_spec(plate, "half" if set(types) == {"half"} else "float", metadata)
+    spec = _base_spec(plate, "half" if set(types) == {"half"} else "float", metadata, exr=True)
     if len(set(types)) > 1:
         spec.channelformats = tuple(oiio.HALF if kind == "half" else oiio.FLOAT for kind in types)
     spec.x, spec.y = plate.data_window.x, plate.data_window.y
@@ -164,24 +177,38 @@ def _exr_spec(
     return spec
 
 
-def _flat_spec(plate: Plate, container: str, encoding: Encoding, metadata: Mapping[str, MetadataValue]) -> oiio.ImageSpec:
-    spec = _base_spec(plate, encoding.sample_types[0], metadata)
+def _flat_spec(
+    plate: Plate, container: str, encoding: Encoding, metadata: Mapping[str, MetadataValue]
+) -> oiio.ImageSpec:
+    spec = _base_spec(plate, encoding.sample_types[0], metadata, exr=False)
     display = plate.display_window
     if container == "tiff":
         spec.x, spec.y = plate.data_window.x, plate.data_window.y
-        spec.full_x, spec.full_y, spec.full_width, spec.full_height = display.x, display.y, display.width, display.height
+        spec.full_x, spec.full_y, spec.full_width, spec.full_height = (
+            display.x,
+            display.y,
+            display.width,
+            display.height,
+        )
     if "A" in plate.channels:
         spec.alpha_channel = plate.channels.index("A")
         if not encoding.associated:
             spec.attribute("oiio:UnassociatedAlpha", 1)
     if encoding.depth not in (0, 8, 16):
         spec.attribute("oiio:BitsPerSample", encoding.depth)
+    if container == "jpeg":
+        spec.attribute("jpeg:subsampling", "4:4:4")
     if encoding.compression:
         spec.attribute("compression", encoding.compression)
     # Without a name the library claims sRGB for every PNG.
     spec.attribute("oiio:ColorSpace", INTEROP_IDS.get(plate.colorspace, "unknown"))
     profile = plate.metadata.get("ICCProfile")
-    if isinstance(profile, tuple) and plate.colorspace and plate.colorspace == plate.storage.colorspace and container != "dpx":
+    if (
+        isinstance(profile, tuple)
+        and plate.colorspace
+        and plate.colorspace == plate.storage.colorspace
+        and container != "dpx"
+    ):
         spec.attribute("ICCProfile", f"uint8[{len(profile)}]", np.array(profile, np.uint8))
     return spec
 
@@ -227,26 +254,25 @@ def _write(plate: Plate, temporary: Path, path: Path, spec: oiio.ImageSpec, enco
         raise OutputError(f"can't be written ({last_error()})", where=str(path))
     clamped = 0
     try:
-        if not output.open(str(temporary), spec):
-            raise _refused(path, last_error(output))
+        _expect(output.open(str(temporary), spec), path, output)
         for top, band in _bands(plate):
             samples, count = _encode(band, encoding)
             clamped += count
             first = spec.y + top
-            if not output.write_scanlines(first, first + len(band), 0, samples):
-                raise _refused(path, last_error(output))
+            _expect(output.write_scanlines(first, first + len(band), 0, samples), path, output)
     except BaseException:
         output.close()
         last_error(output)
         raise
-    if not output.close():
-        raise _refused(path, last_error(output))
+    _expect(output.close(), path, output)
     last_error(output)
     return clamped
 
 
-def _refused(path: Path, reason: str) -> OutputError:
-    return OutputError(f"can't be written ({reason or 'no reason given'})", where=str(path), fix="check the folder and the disk")
+def _expect(done: bool, path: Path, output: oiio.ImageOutput) -> None:  # noqa: FBT001
+    if not done:
+        reason = last_error(output) or "no reason given"
+        raise OutputError(f"can't be written ({reason})", where=str(path), fix="check the folder and the disk")
 
 
 def _encode(band: FloatImage, encoding: Encoding) -> tuple[Any, int]:
@@ -268,21 +294,14 @@ def _encode(band: FloatImage, encoding: Encoding) -> tuple[Any, int]:
     return band, count
 
 
-def _write_integers(
-    plate: Plate,
-    path: Path,
-    types: tuple[SampleType, ...],
-    compression: str,
-    lossy: bool,
-    notes: tuple[str, ...],
-    options: WriteOptions,
-) -> WriteReport:
+def _write_integers(plate: Plate, path: Path, encoding: Encoding, options: WriteOptions) -> WriteReport:
     header = {**_metadata(plate, options, "exr"), **color_labels(plate)}
+    types, compression = encoding.sample_types, encoding.compression
     with atomic(path) as temporary:
         clamped = write_with_integers(plate, temporary, path, types, compression, header)
         _verify(temporary, path, _exr_spec(plate, types, compression, {}), compression)
         size = temporary.stat().st_size
-    return WriteReport(path=path, clamped=clamped, lossy=lossy, bytes=size, compression=compression, notes=notes)
+    return _report(path, encoding, clamped, size)
 
 
 def _verify(temporary: Path, path: Path, spec: oiio.ImageSpec, compression: str) -> None:
@@ -300,7 +319,9 @@ def _verify(temporary: Path, path: Path, spec: oiio.ImageSpec, compression: str)
         if (back.width, back.height, back.nchannels) != (spec.width, spec.height, spec.nchannels):
             raise OutputError("was written with another size than asked for", where=str(path))
         if compression and back.get_string_attribute("compression") != compression.partition(":")[0]:
-            raise OutputError(f"the library wrote another compression than {compression}", where=str(path), fix="choose another")
+            raise OutputError(
+                f"the library wrote another compression than {compression}", where=str(path), fix="choose another"
+            )
         if found.read_scanlines(back.y + back.height - 1, back.y + back.height, 0, 0, back.nchannels, "float") is None:
             raise OutputError(f"was written damaged ({last_error(found)})", where=str(path), fix="check the disk")
     finally:
