@@ -7,7 +7,8 @@ first moment, so that a constant stays and a ramp stays a ramp. Each axis is a b
 blocks by matrix products: one path for every factor, up and down, at the speed of a fixed-factor library call.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -27,6 +28,9 @@ _BLOCK = 16
 _WIDE = 4
 _NEAR_OVERFLOW = 1e36
 _HEADROOM = 2.0**8
+_CHUNK_ROWS = 8
+_CHUNK_COLUMNS = 64
+_LIMIT_ROWS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,6 @@ class Axis:
     weights: Weights
     floors: Indices
     stretch: Fraction
-
-    def matrix(self, columns: int, first_column: int) -> Weights:
-        """The dense matrix over inputs ``first_column ..``; taps beyond it land on the nearest column."""
-        dense = np.zeros((len(self.starts), columns))
-        taps = np.clip(self.starts[:, None] + np.arange(self.weights.shape[1]) - first_column, 0, columns - 1)
-        np.add.at(dense, (np.arange(len(self.starts))[:, None], taps), self.weights)
-        return dense
 
 
 @lru_cache(maxsize=64)
@@ -167,14 +164,21 @@ def apply(image: FloatImage, rows: Axis, columns: Axis, *, in_x: int, in_y: int)
 
 
 def limited(
-    image: FloatImage, rows: Axis, columns: Axis, *, in_x: int, in_y: int, overshoot: float | None
+    image: FloatImage,
+    rows: Axis,
+    columns: Axis,
+    *,
+    in_x: int,
+    in_y: int,
+    overshoot: float | None,
+    neighbors: FloatImage | None = None,
 ) -> FloatImage:
     """Resamples both axes and limits how far a result may pass its neighbors.
 
     With ``low`` and ``high`` the extremes of the 4x4 input samples around an output's center (stretched when
     shrinking), it stays within ``low - k min(|low|, high - low)`` and ``high + k min(|high|, high - low)`` for
     ``k = overshoot``. The bound goes with exposure, so a highlight leaves no dark halo and a dark area gets no ring of
-    it, while the contrast that makes a picture sharp passes. Where the neighbors agree, the result is exactly theirs.
+    it. Where the neighbors agree, the result is exactly theirs.
 
     Args:
         image: As in :func:`apply`.
@@ -183,24 +187,47 @@ def limited(
         in_x: As in :func:`apply`.
         in_y: As in :func:`apply`.
         overshoot: ``k``; 0 allows none, None does not limit.
+        neighbors: What the extremes are taken of, like ``image``; ``image`` itself when None.
     """
     count = image.shape[2]
+    height, width = len(rows.starts), len(columns.starts)
+    out = np.empty((height, width, count), np.float32)
     if count > _WIDE:
-        out = np.empty((len(rows.starts), len(columns.starts), count), np.float32)
         for at in range(0, count, _WIDE):
-            part = np.ascontiguousarray(image[..., at : at + _WIDE])
-            out[..., at : at + _WIDE] = limited(part, rows, columns, in_x=in_x, in_y=in_y, overshoot=overshoot)
+            out[..., at : at + _WIDE] = limited(
+                np.ascontiguousarray(image[..., at : at + _WIDE]),
+                rows,
+                columns,
+                in_x=in_x,
+                in_y=in_y,
+                overshoot=overshoot,
+                neighbors=None if neighbors is None else np.ascontiguousarray(neighbors[..., at : at + _WIDE]),
+            )
         return out
-    image = np.ascontiguousarray(image)
-    extreme = float(np.abs(image).max(initial=0.0)) > _NEAR_OVERFLOW
-    if extreme:
-        image = image * np.float32(1 / _HEADROOM)
-    middle = _across(image, columns, in_x)
-    bounds = None if overshoot is None else _bounds(image, rows, columns, in_x, in_y, overshoot)
-    out = _down(middle, rows, in_y, bounds)
-    if extreme:
-        most = np.finfo(np.float32).max
-        out = np.clip(out.astype(np.float64) * _HEADROOM, -most, most).astype(np.float32)
+    if max(float(image.max()), -float(image.min())) > _NEAR_OVERFLOW:
+        small = np.float32(1 / _HEADROOM)
+        near = None if neighbors is None else neighbors * small
+        far = limited(image * small, rows, columns, in_x=in_x, in_y=in_y, overshoot=overshoot, neighbors=near)
+        most = float(np.finfo(np.float32).max)
+        return np.clip(far.astype(np.float64) * _HEADROOM, -most, most).astype(np.float32)
+    reach = 0 if overshoot is None else _neighborhood(max(rows.stretch, columns.stretch))
+    left, right = _lacking(columns, in_x, image.shape[1], reach)
+    top, bottom = _lacking(rows, in_y, image.shape[0], reach)
+    padding = ((top, bottom), (left, right), (0, 0))
+    whole = _padded(image, padding)
+    around = whole if neighbors is None else _padded(neighbors, padding)
+    x0, y0 = in_x - left, in_y - top
+    across, down = _plan(columns, count), _plan(rows, 1)
+    # Chunks that stay in the cache from the first product to the limits.
+    for lines in _groups(down, _CHUNK_ROWS):
+        for cells in _groups(across, _CHUNK_COLUMNS):
+            begin, end = lines[0].begin, lines[-1].end
+            first, last = cells[0].begin, cells[-1].end
+            middle = _across(whole, cells, x0, lines[0].start - y0, lines[-1].stop - y0)
+            _down(middle, lines, out.reshape(height, -1)[begin:end, first * count : last * count])
+            if overshoot is not None:
+                part = _Part(rows.floors[begin:end] - y0, columns.floors[first:last] - x0, reach)
+                _limit(out[begin:end, first:last], around, part, overshoot)
     return out
 
 
@@ -219,25 +246,21 @@ def extremes(image: FloatImage, reach: int = 2) -> tuple[FloatImage, FloatImage]
     return low, high
 
 
-def clamp_to_neighbors(out: FloatImage, image: FloatImage, region: Region, scale: Fraction, *, reach: int = 2) -> None:
-    """Limits ``out`` in place to the extremes of the input samples around each center.
+def clamp_to_neighbors(out: FloatImage, image: FloatImage, region: Region, scale: Fraction) -> None:
+    """Limits ``out`` in place to the extremes of the 4x4 input samples around each center, stretched when shrinking.
 
     Args:
         out: ``(region.height, region.width, n)``; may be a view.
-        image: ``(h, w, n)`` from ``(region.in_x, region.in_y)`` on, n at most 4.
+        image: ``(h, w, n)`` from ``(region.in_x, region.in_y)`` on; edges repeat beyond it.
         region: Where both lie.
         scale: Output pixels per input pixel.
-        reach: Half the side of the neighborhood, input pixels; stretched when shrinking.
     """
-    reach = -int(-reach * max(Fraction(1), 1 / scale) // 1)
-    low, high = extremes(image, reach)
+    reach = _neighborhood(max(Fraction(1), 1 / scale))
     rows = np.clip(centers(scale, region.y, region.height)[0] - region.in_y, 0, image.shape[0] - 1)
     columns = np.clip(centers(scale, region.x, region.width)[0] - region.in_x, 0, image.shape[1] - 1)
-    low, high = low[:, columns], high[:, columns]
-    for begin, end in _runs(rows):
-        strip, row = out[begin:end], rows[begin]
-        np.maximum(strip, low[row], out=strip)
-        np.minimum(strip, high[row], out=strip)
+    for begin in range(0, region.height, _LIMIT_ROWS):
+        part = _Part(rows[begin : begin + _LIMIT_ROWS], columns, reach)
+        _limit(out[begin : begin + _LIMIT_ROWS], image, part, 0.0)
 
 
 def _keep_moments(weights: Weights, distance: Weights) -> Weights:
@@ -255,91 +278,130 @@ def _keep_moments(weights: Weights, distance: Weights) -> Weights:
     return kept
 
 
-def _blocks(first: int, count: int) -> list[tuple[int, int]]:
-    """Ranges of outputs whose absolute indices begin at multiples of the block size."""
-    edges = [0, *range(_BLOCK - first % _BLOCK, count, _BLOCK), count]
-    return list(pairwise(edges))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Some outputs of an axis as a dense matrix over the inputs ``start .. stop``."""
+
+    begin: int
+    end: int
+    start: int
+    stop: int
+    matrix: npt.NDArray[np.float32]
 
 
-def _part(which: Axis, begin: int, end: int) -> tuple[int, npt.NDArray[np.float32]]:
-    """First input and dense matrix of some of an axis' outputs."""
-    start = int(which.starts[begin])
-    size = int(which.starts[end - 1]) - start + which.weights.shape[1]
-    part = Axis(which.first + begin, which.starts[begin:end], which.weights[begin:end], which.floors, which.stretch)
-    return start, part.matrix(size, start).astype(np.float32)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Which input row and column each output row and column lies at, and how far its neighborhood reaches."""
+
+    rows: Indices
+    columns: Indices
+    reach: int
 
 
-def _across(image: FloatImage, columns: Axis, in_x: int) -> FloatImage:
-    height, width, count = image.shape
-    low = max(0, in_x - int(columns.starts[0]))
-    high = max(0, int(columns.starts[-1]) + columns.weights.shape[1] - (in_x + width))
-    if low or high:
-        image = np.pad(image, ((0, 0), (low, high), (0, 0)), mode="edge")
-    flat = image.reshape(height, -1)
-    out = np.empty((height, len(columns.starts), count), np.float32)
-    flat_out = out.reshape(height, -1)
-    unit = np.eye(count, dtype=np.float32)
-    made: dict[bytes, npt.NDArray[np.float32]] = {}
-    for begin, end in _blocks(columns.first, len(columns.starts)):
-        start, matrix = _part(columns, begin, end)
+@lru_cache(maxsize=64)
+def _plan(which: Axis, channels: int) -> tuple[_Block, ...]:
+    """The blocks of an axis. For packed channels the matrix is repeated for each, transposed, to stand on the right.
+
+    Blocks begin at multiples of their size in absolute outputs, so that a tile multiplies what the whole frame does.
+    """
+    count = len(which.starts)
+    known: dict[bytes, npt.NDArray[np.float32]] = {}
+    blocks = []
+    for begin, end in pairwise([0, *range(_BLOCK - which.first % _BLOCK, count, _BLOCK), count]):
+        start = int(which.starts[begin])
+        taps = which.weights.shape[1]
+        dense = np.zeros((end - begin, int(which.starts[end - 1]) - start + taps))
+        at = which.starts[begin:end, None] - start + np.arange(taps)
+        dense[np.arange(end - begin)[:, None], at] = which.weights[begin:end]
+        matrix = dense.astype(np.float32)
         key = matrix.tobytes()
-        if key not in made:
-            made[key] = np.ascontiguousarray(np.kron(matrix, unit).T)
-        at = (start - in_x + low) * count
-        source = flat[:, at : at + matrix.shape[1] * count]
-        np.matmul(source, made[key], out=flat_out[:, begin * count : end * count])
+        if key not in known:
+            unit = np.eye(channels, dtype=np.float32)
+            known[key] = matrix if channels == 1 else np.ascontiguousarray(np.kron(matrix, unit).T)
+        blocks.append(_Block(begin, end, start, start + matrix.shape[1], known[key]))
+    return tuple(blocks)
+
+
+def _groups(blocks: tuple[_Block, ...], size: int) -> Iterator[tuple[_Block, ...]]:
+    for at in range(0, len(blocks), size):
+        yield blocks[at : at + size]
+
+
+def _neighborhood(stretch: Fraction) -> int:
+    return math.ceil(2 * stretch)
+
+
+def _lacking(which: Axis, first: int, count: int, reach: int) -> tuple[int, int]:
+    """How many samples an axis asks for before and after the ``count`` from ``first`` on."""
+    low = min(int(which.starts[0]), int(which.floors[0]) + 1 - reach if reach else int(which.starts[0]))
+    high = max(int(which.starts[-1]) + which.weights.shape[1], int(which.floors[-1]) + reach + 1 if reach else 0)
+    return max(0, first - low), max(0, high - first - count)
+
+
+def _padded(image: FloatImage, padding: tuple[tuple[int, int], ...]) -> FloatImage:
+    return np.pad(image, padding, mode="edge") if any(map(any, padding)) else np.ascontiguousarray(image)
+
+
+def _across(image: FloatImage, blocks: tuple[_Block, ...], in_x: int, top: int, bottom: int) -> FloatImage:
+    count = image.shape[2]
+    flat = image.reshape(image.shape[0], -1)[top:bottom]
+    first = blocks[0].begin
+    out = np.empty((bottom - top, (blocks[-1].end - first) * count), np.float32)
+    for block in blocks:
+        source = flat[:, (block.start - in_x) * count : (block.stop - in_x) * count]
+        target = out[:, (block.begin - first) * count : (block.end - first) * count]
+        # A single channel's matrix is shared with the vertical pass, where it stands on the left.
+        np.matmul(source, block.matrix if count > 1 else block.matrix.T, out=target)
     return out
 
 
-def _down(
-    image: FloatImage, rows: Axis, in_y: int, bounds: tuple[FloatImage, FloatImage, Indices] | None
-) -> FloatImage:
-    height, width, count = image.shape
-    low = max(0, in_y - int(rows.starts[0]))
-    high = max(0, int(rows.starts[-1]) + rows.weights.shape[1] - (in_y + height))
-    if low or high:
-        image = np.pad(image, ((low, high), (0, 0), (0, 0)), mode="edge")
-    flat = image.reshape(image.shape[0], -1)
-    out = np.empty((len(rows.starts), width, count), np.float32)
-    flat_out = out.reshape(len(rows.starts), -1)
-    for begin, end in _blocks(rows.first, len(rows.starts)):
-        start, matrix = _part(rows, begin, end)
-        at = start - in_y + low
-        strip = flat_out[begin:end]
-        np.matmul(matrix, flat[at : at + matrix.shape[1]], out=strip)
-        if bounds is not None:
-            least, most, lines = bounds
-            for top, bottom in _runs(lines[begin:end]):
-                row = lines[begin + top]
-                np.maximum(strip[top:bottom], least[row], out=strip[top:bottom])
-                np.minimum(strip[top:bottom], most[row], out=strip[top:bottom])
-    return out
+def _down(middle: FloatImage, blocks: tuple[_Block, ...], out: FloatImage) -> None:
+    first, top = blocks[0].begin, blocks[0].start
+    for block in blocks:
+        source = middle[block.start - top : block.stop - top]
+        np.matmul(block.matrix, source, out=out[block.begin - first : block.end - first])
 
 
-def _bounds(
-    image: FloatImage, rows: Axis, columns: Axis, in_x: int, in_y: int, overshoot: float
-) -> tuple[FloatImage, FloatImage, Indices]:
-    """Lower and upper bound per input row and output column, and the input row of each output row."""
-    reach = -int(-2 * max(rows.stretch, columns.stretch) // 1)
-    low, high = extremes(image, reach)
+def _limit(out: FloatImage, image: FloatImage, part: _Part, overshoot: float) -> None:
+    """Limits a chunk in place; ``part`` holds indices into ``image``."""
+    reach = part.reach
+    top, bottom = max(0, int(part.rows[0]) + 1 - reach), int(part.rows[-1]) + reach + 1
+    left, right = max(0, int(part.columns[0]) + 1 - reach), int(part.columns[-1]) + reach + 1
+    low, high = extremes(np.ascontiguousarray(image[top:bottom, left:right]), reach)
     if overshoot:
-        room = high - low
-        least = low - np.float32(overshoot) * np.minimum(np.abs(low), room)
-        most = high + np.float32(overshoot) * np.minimum(np.abs(high), room)
-    else:
-        least, most = low, high
-    lines = np.clip(rows.floors - in_y, 0, image.shape[0] - 1)
-    height = image.shape[0]
-    return _spread(least, columns, in_x).reshape(height, -1), _spread(most, columns, in_x).reshape(height, -1), lines
+        share, room = np.float32(overshoot), high - low
+        low, high = low - share * np.minimum(np.abs(low), room), high + share * np.minimum(np.abs(high), room)
+    low, high = _picked(low, part.columns - left), _picked(high, part.columns - left)
+    for begin, end, each in _runs(part.rows):
+        row, last = int(part.rows[begin]) - top, int(part.rows[end - 1]) - top + 1
+        # Rows that share their neighbors as one axis: a few large operations instead of many small ones.
+        strip = out[begin:end].reshape(last - row, each, *out.shape[1:])
+        np.maximum(strip, low[row:last, None], out=strip)
+        np.minimum(strip, high[row:last, None], out=strip)
 
 
-def _spread(image: FloatImage, columns: Axis, in_x: int) -> FloatImage:
-    """Each output column's sample at or left of its center, unmixed."""
-    one = Axis(columns.first, columns.floors, np.ones((len(columns.floors), 1)), columns.floors, columns.stretch)
-    return _across(image, one, in_x)
+def _runs(rows: Indices) -> Iterator[tuple[int, int, int]]:
+    """Ranges ``begin .. end`` in which the row goes up by one after every ``each`` outputs."""
+    steps = np.flatnonzero(np.diff(rows)) + 1
+    edges = [0, *steps.tolist(), len(rows)]
+    begin = 0
+    while begin < len(edges) - 1:
+        each = edges[begin + 1] - edges[begin]
+        end = begin + 1
+        while (
+            end < len(edges) - 1
+            and edges[end + 1] - edges[end] == each
+            and rows[edges[end]] - rows[edges[end - 1]] == 1
+        ):
+            end += 1
+        yield edges[begin], edges[end], each
+        begin = end
 
 
-def _runs(lines: Indices) -> list[tuple[int, int]]:
-    """Ranges of equal neighbors."""
-    edges = [0, *(np.flatnonzero(np.diff(lines)) + 1).tolist(), len(lines)]
-    return list(pairwise(edges))
+def _picked(image: FloatImage, columns: Indices) -> FloatImage:
+    """Whole pixels by column; of four channels as one item of 16 bytes, which numpy moves faster."""
+    height, _, count = image.shape
+    if count != _WIDE:
+        return image.take(columns, axis=1)
+    packed = image.view(np.complex128)[..., 0]
+    return packed.take(columns, axis=1).view(np.float32).reshape(height, len(columns), count)
