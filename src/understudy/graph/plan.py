@@ -22,7 +22,7 @@ from understudy.graph.document import (
 )
 from understudy.graph.pins import motion_key
 from understudy.graph.pipeline import Wanted
-from understudy.graph.retime_plan import plan_retime
+from understudy.graph.retime_node import plan_retime
 from understudy.graph.steps.color import ColorStep
 from understudy.graph.steps.interpolate import InterpolateStep
 from understudy.graph.steps.motion import MotionStep

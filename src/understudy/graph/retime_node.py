@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The retime that an interpolate node describes."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from understudy.contracts.errors import GraphError, UsageError
+from understudy.graph.document import InterpolateNode
+from understudy.graph.retime import (
+    RetimePlan,
+    ShutterTimes,
+    SourceRange,
+    plan_at,
+    plan_fps,
+    plan_list,
+    plan_source_curve,
+    plan_speed,
+    plan_speed_curve,
+)
+from understudy.graph.timeline import plan_timeline
+
+
+def plan_retime(name: str, node: InterpolateNode, frames: tuple[int, ...]) -> RetimePlan:
+    """Source times of every output frame.
+
+    Args:
+        name: The node's name, for messages.
+        node: The node.
+        frames: Source frames, sorted.
+
+    Raises:
+        GraphError: Source frames are not consecutive, or a curve mixes speeds and source frames.
+        UsageError: The retime leaves the source.
+    """
+    if frames[-1] - frames[0] + 1 != len(frames):
+        raise GraphError("a retime needs consecutive source frames", where=f"nodes.{name}.input", fix="read every frame")
+    shutter = node.shutter and ShutterTimes.of(node.shutter.angle, node.shutter.samples, node.shutter.phase)
+    source = SourceRange(frames[0], frames[-1], node.edge, shutter)
+    try:
+        return _plan(node, source, name)
+    except UsageError as error:
+        where = f"nodes.{name}.{error.where}" if error.where in ("speed", "curve") else f"nodes.{name}"
+        raise UsageError(error.problem, where=where, fix=error.fix) from None
+
+
+def _plan(node: InterpolateNode, source: SourceRange, name: str) -> RetimePlan:
+    if node.speed is not None:
+        return plan_speed(source, node.speed)
+    if node.fps is not None:
+        return plan_fps(source, node.fps.source, node.fps.target)
+    if node.at is not None:
+        return plan_at(source, node.at)
+    if node.list:
+        return plan_list(source, node.list)
+    if node.timeline is not None:
+        return plan_timeline(source, Path(node.timeline.file), node.timeline.clip)
+    speeds: list[tuple[Fraction, Fraction]] = [(k.frame, k.speed) for k in node.curve if k.speed is not None]
+    sources: list[tuple[Fraction, Fraction]] = [(k.frame, k.source) for k in node.curve if k.source is not None]
+    if speeds and sources:
+        raise GraphError("keys give speeds and source frames both", where=f"nodes.{name}.curve", fix="give one kind")
+    return plan_speed_curve(source, speeds) if speeds else plan_source_curve(source, sources)
