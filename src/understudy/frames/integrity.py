@@ -30,7 +30,7 @@ def exr_is_whole(path: Path) -> bool:
     first, chunks = at, []
     while at + 8 <= end:
         (offset,) = struct.unpack_from("<Q", data, at)
-        if not first < offset < end:
+        if not first < offset < len(data):
             return False
         chunks.append(offset)
         end = min(end, offset)

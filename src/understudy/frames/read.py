@@ -175,7 +175,7 @@ def _fill(
             half = part.sample_types[channel] == "half"
             target[..., column] = as_half(samples[..., channel]) if half else samples[..., channel]
         return
-    # Integer channels are first read as what they are not: that finds missing pixels, which the OpenEXR module prints about.
+    # Integer channels too, though their values are replaced below: this finds missing pixels without printing.
     for run in _runs(list(columns)):
         _fill_run(path, source, part, window, run, [columns[c] for c in range(*run)], target, counts, level)
     integers = {c: column for c, column in columns.items() if part.sample_types[c] == "uint"}
