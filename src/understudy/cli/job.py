@@ -23,7 +23,7 @@ def open_engine(server: str, ocio: str = "") -> Iterator["Engine"]:
     """
     engine: Engine
     if server:
-        from understudy.client.remote import RemoteEngine
+        from understudy.client.engine import RemoteEngine
 
         engine = RemoteEngine(server)
     else:
