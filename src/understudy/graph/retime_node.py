@@ -6,8 +6,18 @@ from pathlib import Path
 
 from understudy.contracts.errors import GraphError, UsageError
 from understudy.graph.document import InterpolateNode
-from understudy.graph.retime import RetimePlan, ShutterSpec, plan_at, plan_curve, plan_fps, plan_list, plan_speed
-from understudy.graph.retime_otio import plan_otio
+from understudy.graph.retime import (
+    RetimePlan,
+    ShutterTimes,
+    SourceRange,
+    plan_at,
+    plan_fps,
+    plan_list,
+    plan_source_curve,
+    plan_speed,
+    plan_speed_curve,
+)
+from understudy.graph.timeline import plan_timeline
 
 
 def plan_retime(name: str, node: InterpolateNode, frames: tuple[int, ...]) -> RetimePlan:
@@ -24,35 +34,28 @@ def plan_retime(name: str, node: InterpolateNode, frames: tuple[int, ...]) -> Re
     """
     if frames[-1] - frames[0] + 1 != len(frames):
         raise GraphError("a retime needs consecutive source frames", where=f"nodes.{name}.input", fix="read every frame")
+    shutter = node.shutter and ShutterTimes.of(node.shutter.angle, node.shutter.samples, node.shutter.phase)
+    source = SourceRange(frames[0], frames[-1], node.edge, shutter)
     try:
-        return _plan(name, node, frames[0], frames[-1], _shutter(node))
+        return _plan(node, source, name)
     except UsageError as error:
-        where = f"nodes.{name}" + (f": {error.where}" if error.where else "")
+        where = f"nodes.{name}.{error.where}" if error.where in ("speed", "curve") else f"nodes.{name}"
         raise UsageError(error.problem, where=where, fix=error.fix) from None
 
 
-def _shutter(node: InterpolateNode) -> ShutterSpec | None:
-    if node.shutter is None:
-        return None
-    phase = None if node.shutter.phase is None else Fraction(str(node.shutter.phase))
-    return ShutterSpec(Fraction(str(node.shutter.angle)), node.shutter.samples, phase)
-
-
-def _plan(name: str, node: InterpolateNode, first: int, last: int, shutter: ShutterSpec | None) -> RetimePlan:
+def _plan(node: InterpolateNode, source: SourceRange, name: str) -> RetimePlan:
     if node.speed is not None:
-        return plan_speed(first, last, node.speed, shutter)
+        return plan_speed(source, node.speed)
     if node.fps is not None:
-        return plan_fps(first, last, node.fps.source, node.fps.target, shutter)
+        return plan_fps(source, node.fps.source, node.fps.target)
     if node.at is not None:
-        return plan_at(first, last, node.at, shutter, node.edge)
+        return plan_at(source, node.at)
     if node.list:
-        return plan_list(first, last, node.list, shutter, node.edge)
+        return plan_list(source, node.list)
     if node.timeline is not None:
-        return plan_otio(Path(node.timeline.file), first, last, node.timeline.clip, shutter, node.edge)
-    speeds = [(key.frame, key.speed) for key in node.curve if key.speed is not None]
-    sources = [(key.frame, key.source) for key in node.curve if key.source is not None]
+        return plan_timeline(source, Path(node.timeline.file), node.timeline.clip)
+    speeds: list[tuple[Fraction, Fraction]] = [(k.frame, k.speed) for k in node.curve if k.speed is not None]
+    sources: list[tuple[Fraction, Fraction]] = [(k.frame, k.source) for k in node.curve if k.source is not None]
     if speeds and sources:
         raise GraphError("keys give speeds and source frames both", where=f"nodes.{name}.curve", fix="give one kind")
-    if speeds:
-        return plan_curve(first, last, speeds, of="speed", shutter=shutter, edge=node.edge)
-    return plan_curve(first, last, sources, of="source", shutter=shutter, edge=node.edge)
+    return plan_speed_curve(source, speeds) if speeds else plan_source_curve(source, sources)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Retimes from OpenTimelineIO: the linear time warps and freezes of one clip. Anything else is refused, never dropped."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from understudy.contracts.errors import MissingFileError, UnreadableFileError, UsageError
+from understudy.graph.retime import RetimePlan, SourceRange
+
+
+def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> RetimePlan:
+    """The retime of a clip: its output frames are numbered from its first source frame.
+
+    ``source_range.duration`` counts output frames; a ``LinearTimeWarp`` of scalar s shows ``start + k s`` at the k-th one;
+    a ``FreezeFrame`` (and a scalar of 0) shows ``start`` throughout.
+
+    Args:
+        source: The frames that are there.
+        path: An ``.otio`` file.
+        clip_name: The clip; empty takes the only one.
+
+    Raises:
+        MissingFileError: There is no such file.
+        UnreadableFileError: It is not a timeline.
+        UsageError: The clip is not there or not the only one, or it has effects other than linear retimes.
+    """
+    clip = _clip(_read(path), path, clip_name)
+    where = f"{path}: {clip.name or 'clip'}"
+    span = clip.trimmed_range()
+    start, count = _whole(span.start_time.value, where), _whole(span.duration.value, where)
+    if count < 1:
+        raise UsageError("the clip has no duration", where=where)
+    scalar = _scalar(clip, where)
+    return source.plan(range(start, start + count), lambda frame: start + (frame - start) * scalar)
+
+
+def _read(path: Path) -> Any:
+    import opentimelineio as otio
+
+    if not path.exists():
+        raise MissingFileError("there is no such timeline", where=str(path))
+    if path.suffix.lower() != ".otio":
+        raise UsageError(
+            f"is {path.suffix or 'without an ending'}, and retimes are read from .otio only",
+            where=str(path),
+            fix="export it as .otio; FCP XML loses retimes on the way",
+        )
+    try:
+        return otio.adapters.read_from_file(str(path))
+    except Exception as error:  # the reader raises many kinds, C++ ones among them
+        raise UnreadableFileError(f"is not a timeline: {' '.join(str(error).split())}", where=str(path)) from None
+
+
+def _clip(timeline: Any, path: Path, name: str) -> Any:
+    import opentimelineio as otio
+
+    find = getattr(timeline, "find_clips", None)
+    if isinstance(timeline, otio.schema.Clip):
+        clips = [timeline]
+    elif isinstance(timeline, otio.schema.Timeline):
+        clips = [clip for track in timeline.video_tracks() for clip in track.find_clips()]
+    else:
+        clips = list(find()) if find else []
+    if name:
+        clips = [clip for clip in clips if clip.name == name] or _no_clip(name, clips, path)
+    if len(clips) != 1:
+        names = ", ".join(clip.name or "(unnamed)" for clip in clips) or "none"
+        raise UsageError(f"holds {len(clips)} clips: {names}", where=str(path), fix="name one of them (--clip)")
+    return clips[0]
+
+
+def _no_clip(name: str, clips: list[Any], path: Path) -> list[Any]:
+    names = ", ".join(clip.name or "(unnamed)" for clip in clips) or "none"
+    raise UsageError(f"has no clip {name!r}; there are {names}", where=str(path))
+
+
+def _scalar(clip: Any, where: str) -> Fraction:
+    import opentimelineio as otio
+
+    scalar = Fraction(1)
+    for effect in clip.effects:
+        if isinstance(effect, otio.schema.FreezeFrame):  # a kind of LinearTimeWarp, so it is asked first
+            return Fraction(0)
+        if not isinstance(effect, otio.schema.LinearTimeWarp):
+            raise UsageError(
+                f"has the effect {effect.effect_name or type(effect).__name__!r}, which is not a linear retime",
+                where=where,
+                fix="bake it to a curve and give that (--curve), or remove it",
+            )
+        scalar *= Fraction(str(effect.time_scalar))
+    return scalar
+
+
+def _whole(value: float, where: str) -> int:
+    if value != int(value):
+        raise UsageError(f"starts or ends between frames ({value})", where=where, fix="snap the clip to whole frames")
+    return int(value)
