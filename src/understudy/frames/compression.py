@@ -11,7 +11,8 @@ from understudy.contracts.errors import UsageError
 from understudy.contracts.plate import Plate, SampleType
 
 _KNOWN = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab", "htj2k256", "htj2k32", "zstd")
-_ALWAYS_LOSSY = {"b44", "b44a", "dwaa", "dwab"}
+_LOSES = {"b44": {"half"}, "b44a": {"half"}, "dwaa": {"half", "float"}, "dwab": {"half", "float"}, "pxr24": {"float"}}
+"""Storage types whose values each compression changes (OpenEXR, Technical Introduction)."""
 _SAFE_KINDS = {ChannelKind.COLOR, ChannelKind.ALPHA}
 
 
@@ -47,11 +48,8 @@ def parse(text: str) -> str:
 
 
 def is_lossy(compression: str, sample_types: Sequence[SampleType]) -> bool:
-    """Whether a compression changes values of these types; pxr24 rounds float and keeps half and uint."""
-    name = compression.partition(":")[0]
-    if name == "pxr24":
-        return "float" in sample_types
-    return name in _ALWAYS_LOSSY and any(kind in ("half", "float") for kind in sample_types)
+    """Whether a compression changes values of these types."""
+    return bool(_LOSES.get(compression.partition(":")[0], set()) & set(sample_types))
 
 
 def settle(asked: str, plate: Plate, sample_types: Sequence[SampleType]) -> tuple[str, tuple[str, ...]]:
