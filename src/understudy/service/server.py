@@ -113,8 +113,8 @@ class Service:
             if self._server is None:
                 return True
             grace = self._limits.drain_s if drain_s is None else drain_s
-            self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
             self._servicer.admission.close()
+            self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
             log_event("stopping", {"open_requests": self._servicer.admission.open_requests, "drain_s": grace})
             drained = self._servicer.admission.wait_empty(grace)
             self._server.stop(1.0 if drained else 0.0).wait()
