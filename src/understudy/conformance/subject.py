@@ -28,6 +28,8 @@ HIGHLIGHT = 1000.0
 _LIGHTS = LightRig(
     lights=(DirectionalLight(type="directional", direction=(-0.4, 0.6, 1.0), color=(1.0, 0.9, 0.7), intensity=2.0),)
 )
+# Given, because an estimate would look at the whole picture, and so hide how far the pack itself looks.
+_PRESENT = LightRig(lights=(DirectionalLight(type="directional", direction=(0.2, 0.3, 1.0)),))
 
 
 class Subject:
@@ -105,7 +107,7 @@ class Subject:
         given = dict(options or {})
         if self.pack.role is Role.UPSCALE:
             return UpscaleParams(scale=self.scale, tile=tile, options=given)
-        return RelightParams(method="ratio", lights=_LIGHTS, tile=tile, options=given)
+        return RelightParams(lights=_LIGHTS, present=_PRESENT, tile=tile, options=given)
 
     def run(self, plates: Mapping[str, Plate], params: RoleParams) -> RoleResult:
         """One request, pinned to the bytes under test."""
