@@ -18,6 +18,9 @@ FPS = (24, 1)
 SEED = 20240
 FRAMES = tuple(range(FIRST, LAST + 1))
 
+_BAND = 64
+"""Rows that are rendered at a time, so that they stay in the cache."""
+
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 PLATE_CHANNELS: tuple[str, ...] = ("R", "G", "B", "A", "id.X")
@@ -72,36 +75,47 @@ class Shot:
         """
         x, y = _grid(scale)
         shape = x.shape
-        ray = rays(x, y)
-        color, albedo, normal = (
-            np.zeros((*shape, 4), np.float32),
-            np.zeros((*shape, 3), np.float32),
-            np.zeros((*shape, 3), np.float32),
+        picture = Rendered(
+            color=np.zeros((*shape, 4), np.float32),
+            ids=np.zeros(shape, np.uint32),
+            albedo=np.zeros((*shape, 3), np.float32),
+            normal=np.zeros((*shape, 3), np.float32),
+            position=np.zeros((*shape, 3), np.float32),
+            depth=np.zeros(shape, np.float32),
+            roughness=np.zeros(shape, np.float32),
         )
-        position, ids = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.uint32)
-        roughness = np.zeros(shape, np.float32)
-        left = np.ones(shape, np.float32)
+        for top in range(0, shape[0], _BAND):
+            band = slice(top, top + _BAND)
+            fields = (getattr(picture, name)[band] for name in Rendered.__slots__)
+            self._render_band(Rendered(*fields), x[band], y[band], time, 1 / scale, rig)
+        return picture
+
+    def _render_band(
+        self, picture: Rendered, x: FloatImage, y: FloatImage, time: float, pixel: float, rig: LightRig
+    ) -> None:
+        ray = rays(x, y)
+        left = np.ones(x.shape, np.float32)
         for element in reversed(self._scene):  # front to back, so that only what shows is shaded
             window = _window(element, time, x, y)
             if window is None:
                 continue
-            coverage, depth = element.trace(ray[window], time, 1 / scale)
+            coverage, depth = element.trace(ray[window], time, pixel)
             share = coverage * left[window]
             seen = share > 0
             part, points = share[seen][:, None], ray[window][seen] * depth[seen][:, None]
-            look = element.surface(points, element.pose(time), 1 / scale)
+            look = element.surface(points, element.pose(time), pixel)
             radiance = shade(look, points, rig) + look.emission
-            color[window][seen] += np.concatenate([radiance * part, part * np.float32(element.solid)], axis=-1)
-            albedo[window][seen] += look.albedo * part
-            normal[window][seen] += look.normal * part
-            roughness[window][seen] += np.float32(look.roughness) * part[:, 0]
-            front = (coverage >= 0.5) & (ids[window] == 0)
-            position[window][front] = ray[window][front] * depth[front][:, None]
-            ids[window][front] = element.number
+            picture.color[window][seen] += np.concatenate([radiance * part, part * np.float32(element.solid)], axis=-1)
+            picture.albedo[window][seen] += look.albedo * part
+            picture.normal[window][seen] += look.normal * part
+            picture.roughness[window][seen] += np.float32(look.roughness) * part[:, 0]
+            front = (coverage >= 0.5) & (picture.ids[window] == 0)
+            picture.position[window][front] = ray[window][front] * depth[front][:, None]
+            picture.ids[window][front] = element.number
             left[window] *= 1 - coverage
-        length = np.linalg.norm(normal, axis=-1, keepdims=True)
-        normal = np.where(length > 0.05, normal / np.maximum(length, 1e-6), 0).astype(np.float32)
-        return Rendered(color, ids, albedo, normal, position, -position[..., 2], roughness)
+        picture.depth[...] = -picture.position[..., 2]
+        length = np.linalg.norm(picture.normal, axis=-1, keepdims=True)
+        picture.normal[...] = np.where(length > 0.05, picture.normal / np.maximum(length, 1e-6), 0)
 
     def vectors(self, picture: Rendered, time: float, other: float) -> tuple[FloatImage, Mask]:
         """True motion of each pixel's front element from one time to another, and where it gets hidden or leaves.
@@ -116,24 +130,34 @@ class Shot:
             is behind something or outside the data window at ``other``.
         """
         x, y = _grid(1)
-        moved = np.empty_like(picture.position)
-        for element in self._scene:
-            mine = picture.ids == element.number
-            moved[mine] = element.carry(picture.position[mine], time, other)
-        there_x, there_y = project(moved)
-        motion = np.stack([there_x - x, y - there_y], axis=-1)
-        inside = (np.abs(there_x - WIDTH / 2) <= WIDTH / 2 + OVERSCAN) & (
-            np.abs(there_y - HEIGHT / 2) <= HEIGHT / 2 + OVERSCAN
-        )
-        nearest = self._nearest(rays(there_x, there_y), other)
-        return motion.astype(np.float32), ~inside | (nearest < -moved[..., 2] * np.float32(0.995))
+        motion, hidden = np.empty((*x.shape, 2), np.float32), np.empty(x.shape, np.bool_)
+        for top in range(0, len(x), _BAND):
+            band = slice(top, top + _BAND)
+            moved = np.empty_like(picture.position[band])
+            for element in self._scene:
+                mine = picture.ids[band] == element.number
+                if mine.any():
+                    moved[mine] = element.carry(picture.position[band][mine], time, other)
+            there_x, there_y = project(moved)
+            motion[band, :, 0], motion[band, :, 1] = there_x - x[band], y[band] - there_y
+            hidden[band] = self._hidden(there_x, there_y, -moved[..., 2], other)
+        return motion, hidden
 
-    def _nearest(self, ray: FloatImage, time: float) -> FloatImage:
-        nearest = np.full(ray.shape[:-1], np.float32(np.inf))
-        for element in self._scene:
-            coverage, depth = element.trace(ray, time, 1.0)
-            nearest = np.where((coverage >= 0.5) & (depth < nearest), depth, nearest)
-        return nearest
+    def _hidden(self, x: FloatImage, y: FloatImage, depth: FloatImage, time: float) -> Mask:
+        inside = (np.abs(x - WIDTH / 2) <= WIDTH / 2 + OVERSCAN) & (np.abs(y - HEIGHT / 2) <= HEIGHT / 2 + OVERSCAN)
+        hidden: Mask = ~inside
+        for element in self._scene[1:]:  # nothing is behind the sky
+            bounds = element.bounds(time)
+            at = inside if bounds is None else _within(x, y, bounds)
+            if at.any():
+                coverage, front = element.trace(rays(x[at], y[at]), time, 1.0)
+                hidden[at] |= (coverage >= 0.5) & (front < depth[at] * np.float32(0.995))
+        return hidden
+
+
+def _within(x: FloatImage, y: FloatImage, bounds: tuple[float, float, float, float]) -> Mask:
+    within: Mask = (x >= bounds[0]) & (y >= bounds[1]) & (x <= bounds[2]) & (y <= bounds[3])
+    return within
 
 
 def _grid(scale: int) -> tuple[FloatImage, FloatImage]:
@@ -162,9 +186,9 @@ def _windows(scale: int) -> tuple[Window, Window]:
 
 def picture_plate(picture: Rendered, frame: int, *, scale: int = 1, passes: bool = True) -> Plate:
     """A rendered picture as a plate: RGBA, IDs and, when wanted, albedo, normal, position and depth."""
-    ids = picture.ids.view(np.float32)[..., None]
+    ids = picture.ids.astype(np.float32)[..., None]
     parts, channels = [picture.color, ids], PLATE_CHANNELS
-    types: tuple[SampleType, ...] = ("half", "half", "half", "half", "uint")
+    types: tuple[SampleType, ...] = ("half", "half", "half", "half", "float")
     if passes:
         parts += [
             picture.albedo,

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The jobs of the demo: graph documents that anyone can render again with ``understudy render``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from understudy.contracts.errors import OutputError
+from understudy.demo.light import NIGHT
+from understudy.demo.shot import FRAMES
+
+MIDDLE = (FRAMES[0] + FRAMES[-1]) // 2
+"""The frame that stills are shown of."""
+
+RETIME_SOURCE = (MIDDLE - 2, MIDDLE + 2)
+"""First and last source frame of the retime."""
+
+UPSCALE_FRAMES = (MIDDLE, MIDDLE + 6)
+
+RELIGHT_TRUTHS = (FRAMES[0], MIDDLE, FRAMES[-1])
+"""Frames whose relit truth is rendered."""
+
+_BEAUTY = ["R", "G", "B", "A", "id.X"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One graph to render.
+
+    Attributes:
+        name: Name of the document and of the folder it writes to.
+        nodes: Its nodes.
+        frames: Output frames; empty renders all.
+        title: What it does, for a person who waits.
+        weight: Its share of the demo's time, about a second.
+    """
+
+    name: str
+    nodes: dict[str, dict[str, Any]]
+    frames: str
+    title: str
+    weight: int
+
+    @property
+    def command(self) -> str:
+        """What to type in the demo folder to render it again."""
+        return f"understudy render graphs/{self.name}.yaml"
+
+
+def make_jobs() -> tuple[Job, ...]:
+    """Every job, in the order they are rendered."""
+    first = FRAMES[0]
+    low, high = (first + 2 * (source - first) for source in RETIME_SOURCE)
+    upscale_frames = ",".join(str(frame) for frame in UPSCALE_FRAMES)
+    return (
+        Job("motion", _motion("motion", "dis-good"), "", "motion vectors", 25),
+        Job("motion-draft", _motion("motion-draft", "dis-draft"), str(MIDDLE), "motion vectors, draft pack", 2),
+        Job("motion-best", _motion("motion-best", "dis-best"), str(MIDDLE), "motion vectors, best pack", 3),
+        Job(
+            "retime",
+            {
+                "plate": _read(),
+                "vectors": {"type": "motion", "input": "plate", "pack": "dis-good"},
+                "slow": {
+                    "type": "interpolate",
+                    "input": "plate",
+                    "vectors": "vectors",
+                    "pack": "flow-projection",
+                    "speed": "1/2",
+                },
+                "out": {"type": "write", "input": "slow", "file": "../retime/retime.%04d.exr"},
+            },
+            f"{low}-{high}",
+            "retime to half speed",
+            12,
+        ),
+        Job("upscale", _upscale("upscale", "bicubic-back-projection"), upscale_frames, "upscale to twice the size", 8),
+        Job("upscale-lanczos", _upscale("upscale-lanczos", "lanczos"), str(MIDDLE), "upscale, Lanczos pack", 3),
+        Job(
+            "relight",
+            {
+                "plate": _read(),
+                "light": {"type": "relight", "input": "plate", "method": "aov", "lights": "night.lights.json"},
+                "out": {"type": "write", "input": "light", "file": "../relight/relit.%04d.exr"},
+            },
+            "",
+            "relight",
+            12,
+        ),
+    )
+
+
+def write_jobs(jobs: tuple[Job, ...], folder: Path) -> dict[str, Path]:
+    """Writes the documents and the lights they name.
+
+    Args:
+        jobs: The jobs.
+        folder: Where the documents go; their paths are relative to it.
+
+    Returns:
+        Paths by job name.
+
+    Raises:
+        OutputError: The folder can't be written to.
+    """
+    paths: dict[str, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "night.lights.json").write_text(
+            NIGHT.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8"
+        )
+        for job in jobs:
+            document: dict[str, Any] = {"schema": "understudy.graph/1"}
+            if job.frames:
+                document["frames"] = job.frames
+            document["nodes"] = job.nodes
+            paths[job.name] = folder / f"{job.name}.yaml"
+            paths[job.name].write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror}", where=str(folder)) from None
+    return paths
+
+
+def _read(channels: list[str] | None = None) -> dict[str, Any]:
+    node: dict[str, Any] = {"type": "read", "file": "../shot/plate.%04d.exr"}
+    return node | ({"channels": channels} if channels else {})
+
+
+def _motion(folder: str, pack: str) -> dict[str, dict[str, Any]]:
+    return {
+        "plate": _read(_BEAUTY),
+        "vectors": {"type": "motion", "input": "plate", "pack": pack},
+        "blur": {
+            "type": "vector_blur",
+            "input": "plate",
+            "vectors": "vectors",
+            "shutter": {"angle": 180, "samples": 12},
+        },
+        "out": {"type": "write", "input": "vectors", "file": f"../{folder}/vectors.%04d.exr"},
+        "blurred": {"type": "write", "input": "blur", "file": f"../{folder}/blur.%04d.exr"},
+    }
+
+
+def _upscale(folder: str, pack: str) -> dict[str, dict[str, Any]]:
+    return {
+        "plate": _read(),
+        "larger": {"type": "upscale", "input": "plate", "pack": pack, "scale": 2},
+        "out": {"type": "write", "input": "larger", "file": f"../{folder}/double.%04d.exr"},
+    }

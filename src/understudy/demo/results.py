@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo found out, role by role; the report shows it and ``demo.json`` keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from understudy.demo.measure import Probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Something that must hold.
+
+    Attributes:
+        label: What was checked.
+        holds: Whether it does.
+        detail: The numbers.
+    """
+
+    label: str
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Numbers against truth.
+
+    Attributes:
+        columns: Headings; the first column names the row.
+        rows: Cells as text; the row of our default pack has ``best`` set.
+        ours: Index of the row that the pictures show.
+        note: How it was measured, one or two sentences.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    ours: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleResult:
+    """One role.
+
+    Attributes:
+        role: ``motion``, ``interpolate``, ``upscale`` or ``relight``.
+        probe: Whether the range of values survived.
+        headline: The number that matters most, as text.
+        table: Numbers against truth.
+        checks: What else must hold.
+        packs: The packs that played: id, version, sha256, title, license, training, encoding.
+        frames: Frames rendered.
+        seconds: Wall time of the render.
+        color: The chain of color spaces, one step each.
+        command: How to render it again.
+    """
+
+    role: str
+    probe: Probe
+    headline: str
+    table: Table
+    checks: tuple[Check, ...]
+    packs: tuple[Mapping[str, str], ...]
+    frames: int
+    seconds: float
+    color: tuple[str, ...]
+    command: str
+
+    @property
+    def holds(self) -> bool:
+        """The probe and every check hold."""
+        return self.probe.holds and all(check.holds for check in self.checks)
+
+
+@dataclass(kw_only=True)
+class Rendered:
+    """What a graph's events told.
+
+    Attributes:
+        packs: Pack events by node.
+        color: Color events by node.
+        frames: Frame events in order.
+        seconds: Wall time.
+    """
+
+    packs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    color: dict[str, dict[str, Any]] = field(default_factory=dict)
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Keeps what the report needs of an event."""
+        kind = event["event"]
+        if kind == "pack":
+            self.packs[event["node"]] = event
+        elif kind == "color":
+            self.color[event["node"]] = event
+        elif kind == "frame":
+            self.frames.append(event)
+        elif kind == "done":
+            self.seconds = event["seconds"]
+
+
+def as_json(result: RoleResult) -> dict[str, Any]:
+    """The result as JSON types."""
+    return asdict(result) | {"holds": result.holds, "probe_line": result.probe.line}

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each viewer of the report shows: frames, and layers to wipe between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from understudy.color.config import ColorConfig
+from understudy.contracts.plate import FloatImage, Plate
+from understudy.demo.files import plate_path, truth_path
+from understudy.demo.jobs import MIDDLE, RELIGHT_TRUTHS
+from understudy.demo.measure import RGB
+from understudy.demo.pictures import crop_to_display, data_uri, doubt_overlay, heat, wheel, wheel_legend
+from understudy.demo.results import Rendered
+from understudy.demo.shot import COLORSPACE, FRAMES
+from understudy.frames.read import read_plate
+
+_MOTION_FRAMES = (FRAMES[4], MIDDLE, FRAMES[-5])
+_FULL = 16.0
+"""Vector length of full color, px."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One picture per frame.
+
+    Attributes:
+        key: Short name for links and tests.
+        label: For people.
+        images: Keys into the report's pictures; one per frame.
+    """
+
+    key: str
+    label: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """One viewer.
+
+    Attributes:
+        role: The role it shows.
+        frames: A label and a note for each frame.
+        layers: What can be shown on either side of the wipe.
+        left: Key of the layer on the left at first.
+        right: Key of the layer on the right at first.
+        start: Index of the frame at first.
+        width: Pixels of its pictures.
+        height: The same.
+        doubt: Overlay images, one per frame (empty string: none); empty for no overlay at all.
+        legend: Picture key of a legend; empty for none.
+        legend_text: What the legend says.
+    """
+
+    role: str
+    frames: tuple[tuple[str, str], ...]
+    layers: tuple[Layer, ...]
+    left: str
+    right: str
+    start: int = 0
+    width: int = 960
+    height: int = 540
+    doubt: tuple[str, ...] = ()
+    legend: str = ""
+    legend_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewers:
+    """All viewers and their pictures.
+
+    Attributes:
+        viewers: By role.
+        pictures: Data URIs by key.
+    """
+
+    viewers: Mapping[str, Viewer]
+    pictures: Mapping[str, str]
+
+
+def make_viewers(out: Path, rendered: Mapping[str, Rendered], color: ColorConfig) -> Viewers:
+    """Reads the frames back and makes the report's pictures.
+
+    Args:
+        out: The demo folder.
+        rendered: What each job told, by job name.
+        color: The OCIO config, for its default display and view.
+
+    Raises:
+        InputError: A frame that was written can't be read back.
+    """
+    gallery = _Gallery(out, rendered, color)
+    viewers = {
+        "motion": _motion(gallery),
+        "interpolate": _interpolate(gallery),
+        "upscale": _upscale(gallery),
+        "relight": _relight(gallery),
+    }
+    return Viewers(viewers=viewers, pictures=gallery.pictures)
+
+
+class _Gallery:
+    def __init__(self, out: Path, rendered: Mapping[str, Rendered], color: ColorConfig) -> None:
+        self.out = out
+        self.pictures: dict[str, str] = {}
+        self._rendered = rendered
+        self._color = color
+
+    def files(self, job: str, node: str = "out") -> dict[int, Mapping[str, Any]]:
+        return {event["frame"]: event for event in self._rendered[job].frames if event["node"] == node}
+
+    def read(self, file: str | Path, channels: tuple[str, ...] | None = RGB) -> Plate:
+        return read_plate(file, frame=None, colorspace=COLORSPACE, channels=channels)
+
+    def color(self, key: str, file: str | Path) -> str:
+        """A color picture of a file, under its key; made once."""
+        if key not in self.pictures:
+            plate = self.read(file)
+            self.show(key, crop_to_display(plate.pixels, plate))
+        return key
+
+    def show(self, key: str, rgb: FloatImage) -> str:
+        self.pictures[key] = data_uri(self._color.to_display(np.ascontiguousarray(rgb), COLORSPACE))
+        return key
+
+    def data(self, key: str, picture: FloatImage) -> str:
+        self.pictures[key] = data_uri(picture)
+        return key
+
+    def plate(self, frame: int) -> str:
+        return self.color(f"plate.{frame}", plate_path(self.out, frame))
+
+
+def _motion(gallery: _Gallery) -> Viewer:
+    vectors, blurred = gallery.files("motion"), gallery.files("motion", "blurred")
+    images: dict[str, list[str]] = {key: [] for key in ("plate", "found", "true", "error", "blur", "doubt")}
+    for frame in _MOTION_FRAMES:
+        found = gallery.read(vectors[frame]["file"], None)
+        truth = gallery.read(truth_path(gallery.out, "vectors", frame), None)
+        ours, true = (crop_to_display(p.take(("forward.u", "forward.v")), p) for p in (found, truth))
+        confidence = crop_to_display(found.take(("forward.confidence",)), found)[..., 0]
+        images["plate"].append(gallery.plate(frame))
+        images["found"].append(gallery.data(f"found.{frame}", wheel(ours, _FULL)))
+        images["true"].append(gallery.data(f"true.{frame}", wheel(true, _FULL)))
+        images["error"].append(gallery.data(f"error.{frame}", heat(np.hypot(*np.moveaxis(ours - true, -1, 0)), 4.0)))
+        images["blur"].append(gallery.color(f"blur.{frame}", blurred[frame]["file"]))
+        images["doubt"].append(gallery.data(f"doubt.{frame}", doubt_overlay(confidence)))
+    labels = {
+        "plate": "Plate",
+        "found": "Vectors found",
+        "true": "True vectors",
+        "error": "Error (white: 4 px)",
+        "blur": "Motion blur from vectors",
+    }
+    return Viewer(
+        role="motion",
+        frames=tuple((str(frame), "vectors to the next frame") for frame in _MOTION_FRAMES),
+        layers=tuple(Layer(key=key, label=label, images=tuple(images[key])) for key, label in labels.items()),
+        left="plate",
+        right="found",
+        start=1,
+        doubt=tuple(images["doubt"]),
+        legend=gallery.data("wheel", wheel_legend()),
+        legend_text=f"Hue is the direction of motion, saturation its length: full at {_FULL:.0f} px a frame, gray at rest.",
+    )
+
+
+def _interpolate(gallery: _Gallery) -> Viewer:
+    frames: list[tuple[str, str]] = []
+    images: dict[str, list[str]] = {key: [] for key in ("ours", "blend", "true", "doubt")}
+    for frame, event in gallery.files("retime").items():
+        report = event["report"]
+        if report["origin"] == "source":
+            source = report["source_frame"]
+            key = gallery.plate(source)
+            for name in ("ours", "blend", "true"):
+                images[name].append(key)
+            images["doubt"].append("")
+            frames.append((str(frame), f"source frame {source}, bit for bit"))
+            continue
+        time = Fraction(report["times"][0])
+        first = int(time)
+        made = gallery.read(event["file"], (*RGB, "confidence.Y"))
+        a, b = (gallery.read(plate_path(gallery.out, number)) for number in (first, first + 1))
+        blend = np.float32(0.5) * (a.pixels + b.pixels)
+        images["ours"].append(gallery.show(f"retime.{frame}", crop_to_display(made.take(RGB), made)))
+        images["blend"].append(gallery.show(f"blend.{frame}", crop_to_display(blend, a)))
+        images["true"].append(gallery.color(f"between.{first}", truth_path(gallery.out, "between", first)))
+        confidence = crop_to_display(made.take(("confidence.Y",)), made)[..., 0]
+        images["doubt"].append(gallery.data(f"doubt.retime.{frame}", doubt_overlay(confidence)))
+        frames.append((str(frame), f"made, at source time {float(time):g}"))
+    labels = {"blend": "Frame blending", "ours": "Retimed", "true": "True picture"}
+    return Viewer(
+        role="interpolate",
+        frames=tuple(frames),
+        layers=tuple(Layer(key=key, label=label, images=tuple(images[key])) for key, label in labels.items()),
+        left="blend",
+        right="ours",
+        start=next(index for index, key in enumerate(images["doubt"]) if key),
+        doubt=tuple(images["doubt"]),
+    )
+
+
+def _upscale(gallery: _Gallery) -> Viewer:
+    plate = gallery.read(plate_path(gallery.out, MIDDLE))
+    ours = gallery.read(gallery.files("upscale")[MIDDLE]["file"])
+    lanczos = gallery.read(gallery.files("upscale-lanczos")[MIDDLE]["file"])
+    truth = gallery.read(truth_path(gallery.out, "double", MIDDLE))
+    size = (ours.width, ours.height)
+    # A window of the large picture at its own pixels, over the sign and the balls.
+    left, top, width, height = ours.width * 10 // 24, ours.height * 6 // 24, 960, 540
+    layers = []
+    for key, label, pixels in (
+        ("nearest", "Plate, pixels doubled", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_NEAREST)),
+        ("bicubic", "Bicubic (OpenCV)", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_CUBIC)),
+        ("ours", "Upscaled, back-projection", ours.pixels),
+        ("lanczos", "Upscaled, Lanczos", lanczos.pixels),
+        ("true", "True picture at this size", truth.pixels),
+    ):
+        window = np.asarray(pixels, dtype=np.float32)[top : top + height, left : left + width]
+        layers.append(Layer(key=key, label=label, images=(gallery.show(f"upscale.{key}", window),)))
+    return Viewer(
+        role="upscale",
+        frames=((str(MIDDLE), "a part of the frame, one picture pixel to one screen pixel"),),
+        layers=tuple(layers),
+        left="bicubic",
+        right="ours",
+    )
+
+
+def _relight(gallery: _Gallery) -> Viewer:
+    files = gallery.files("relight")
+    images: dict[str, list[str]] = {key: [] for key in ("plate", "ours", "true")}
+    for frame in RELIGHT_TRUTHS:
+        images["plate"].append(gallery.plate(frame))
+        images["ours"].append(gallery.color(f"relit.{frame}", files[frame]["file"]))
+        images["true"].append(gallery.color(f"truth.relit.{frame}", truth_path(gallery.out, "relit", frame)))
+    labels = {"plate": "Plate", "ours": "Relit", "true": "True render under the new lights"}
+    return Viewer(
+        role="relight",
+        frames=tuple((str(frame), "") for frame in RELIGHT_TRUTHS),
+        layers=tuple(Layer(key=key, label=label, images=tuple(images[key])) for key, label in labels.items()),
+        left="plate",
+        right="ours",
+        start=1,
+    )
