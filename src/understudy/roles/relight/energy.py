@@ -2,9 +2,9 @@
 """How much light a GGX surface returns, as polynomials, so that diffuse and specular share the energy exactly.
 
 Under uniform light a rough mirror (Schlick base reflectance ``F0``) returns ``F0 * A + B`` after one bounce. Both
-depend on the cosine of the view ``mu`` and on roughness only. They are integrated once per process by sampling visible normals
-(Heitz 2018, "Sampling the GGX Distribution of Visible Normals") and fitted with a polynomial in ``1 - mu`` for each of
-33 roughnesses.
+depend on the cosine of the view ``mu`` and on roughness only. They are integrated once per process by sampling visible
+normals (Heitz 2018, "Sampling the GGX Distribution of Visible Normals") and fitted with a polynomial in ``1 - mu`` for
+each of 33 roughnesses.
 Shading and its energy balance read the *same* polynomials, so a white surface in a white world returns exactly 1.
 
 Sources: Walter et al. 2007 (GGX); Heitz 2014 (height-correlated Smith); Karis 2013 (A and B); Kulla and Conty 2017,

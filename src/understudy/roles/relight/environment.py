@@ -194,7 +194,8 @@ def _overlaps(fine: int, coarse: int) -> Doubles:
     edges = np.arange(fine + 1) / fine * coarse
     low = np.maximum(edges[:-1][None], np.arange(coarse)[:, None])
     high = np.minimum(edges[1:][None], np.arange(1, coarse + 1)[:, None])
-    return np.maximum(high - low, 0.0)
+    overlap: Doubles = np.maximum(high - low, 0.0)
+    return overlap
 
 
 def _take_suns(picture: FloatImage, grid: Doubles) -> tuple[Doubles, tuple[Sun, ...]]:

@@ -17,6 +17,7 @@ from understudy.contracts.lights import (
     Vector3,
 )
 from understudy.contracts.plate import FloatImage
+from understudy.roles.relight.energy import Values
 from understudy.roles.relight.environment import Sky, dominant_direction, filter_sky, look_up
 from understudy.roles.relight.shading import PI, Beam, Planes, Surface, constant, dot, normalized
 
@@ -111,12 +112,12 @@ def _point(light: PointLight | SpotLight, position: Planes) -> Beam:
     to = _from(position, light.position)
     square = dot(to, to)
     direction = normalized(to)
-    nearest = np.float32(max(light.radius**2, 1e-12))
-    irradiance = 1 / np.maximum(square, nearest)
+    nearest = constant(max(light.radius**2, 1e-12))
+    irradiance: Values = np.reciprocal(np.maximum(square, nearest))
     if isinstance(light, SpotLight):
         aim = _unit(light.aim)
         away = -dot(direction, _vector(aim))
-        half = np.radians(light.angle / 2)
+        half = float(np.radians(light.angle / 2))
         inner = half * (1 - light.softness)
         angle = np.arccos(np.clip(away, -1, 1))
         if inner < half:
@@ -124,12 +125,15 @@ def _point(light: PointLight | SpotLight, position: Planes) -> Beam:
             irradiance = irradiance * (share * share * (3 - 2 * share))
         else:
             irradiance = np.where(angle <= np.float32(half), irradiance, _NONE)
-    spread = np.float32(light.radius) / np.sqrt(np.maximum(square, nearest))
+    spread = constant(light.radius) * np.sqrt(np.reciprocal(np.maximum(square, nearest)))
     return Beam(direction, irradiance, light.radiance, spread)
 
 
 def _area(light: AreaLight, position: Planes) -> Iterator[Beam]:
-    """Samples at the centers of equal cells, each a small disk: its form factor stays finite at contact."""
+    """Samples at the centers of equal cells, each a small disk, whose form factor stays finite at contact.
+
+    Highlights of neighboring cells overlap: twice a cell's radius makes them one.
+    """
     u, v, center = np.array(light.u), np.array(light.v), np.array(light.position)
     cross = np.cross(u, v)
     area = 4 * np.linalg.norm(cross)
@@ -145,7 +149,7 @@ def _area(light: AreaLight, position: Planes) -> Iterator[Beam]:
             square = dot(to, to) + disk
             direction = normalized(to)
             shines = np.clip(-dot(direction, beam), 0, 1)
-            yield Beam(direction, shines * cell / square, light.radiance, np.sqrt(disk * shines / square))
+            yield Beam(direction, shines * cell / square, light.radiance, 2 * np.sqrt(disk * shines / square))
 
 
 def _cells(samples: int, wide: float, high: float) -> tuple[int, int]:
