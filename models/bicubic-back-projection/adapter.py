@@ -13,8 +13,9 @@ from pathlib import Path
 
 from understudy.contracts.errors import PackError, UsageError
 from understudy.contracts.model import Call, Tensors
-from understudy.contracts.plate import FloatImage
+from understudy.contracts.plate import FloatImage, Window
 from understudy.roles.resample import CUBIC, LANCZOS3, Axis, apply, axis, compose, limited
+from understudy.roles.tiling import read_tile
 
 _OVERSHOOT: dict[object, float | None] = {"hard": 0.0, "soft": 0.25, "off": None}
 
@@ -27,6 +28,10 @@ class BackProjection:
         image, region = tensors["image"], call.region
         if region is None:
             raise PackError("an upscaler needs a region", where="bicubic-back-projection")
+        if call.scale == 1:
+            height, width = image.shape[:2]
+            lies = Window(region.in_x, region.in_y, width, height)
+            return {"image": read_tile(image, lies, Window(region.x, region.y, region.width, region.height))}
         if call.scale < 1:
             raise UsageError(
                 f"back-projection enlarges, and {call.scale} is under 1", where="scale", fix="take the pack lanczos"
@@ -36,7 +41,7 @@ class BackProjection:
             _round_trip(call.scale, region.in_x, image.shape[1]),
         )
         estimate = image
-        steps = int(call.options.get("iterations", 6)) if call.scale > 1 else 0
+        steps = int(call.options.get("iterations", 6))
         for _ in range(min(steps, 2) if call.draft else steps):
             error = apply(estimate, rows, columns, in_x=region.in_x, in_y=region.in_y)
             error -= image

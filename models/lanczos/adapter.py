@@ -6,8 +6,9 @@ from pathlib import Path
 
 from understudy.contracts.errors import PackError
 from understudy.contracts.model import Call, Tensors
-from understudy.contracts.plate import FloatImage
+from understudy.contracts.plate import FloatImage, Window
 from understudy.roles.resample import LANCZOS3, axis, limited
+from understudy.roles.tiling import read_tile
 
 _OVERSHOOT: dict[object, float | None] = {"hard": 0.0, "soft": 0.25, "off": None}
 
@@ -20,6 +21,10 @@ class Lanczos:
         image, region = tensors["image"], call.region
         if region is None:
             raise PackError("an upscaler needs a region", where="lanczos")
+        if call.scale == 1:
+            height, width = image.shape[:2]
+            lies = Window(region.in_x, region.in_y, width, height)
+            return {"image": read_tile(image, lies, Window(region.x, region.y, region.width, region.height))}
         rows = axis(LANCZOS3, call.scale, region.y, region.height)
         columns = axis(LANCZOS3, call.scale, region.x, region.width)
         overshoot = _OVERSHOOT[call.options.get("antiringing", "hard")]

@@ -91,10 +91,14 @@ class UpscaleParams(_Params):
 
     Attributes:
         scale: Factor on both axes, over 0.
+        confidence: Add ``confidence.Y`` (sample type half), 0-1: ``1 / (1 + 10 d)`` with d the expected error relative
+            to the local level, from back-projection and local detail (``understudy.roles.back_projection`` defines it).
+            Only when enlarging, and only for plates with color.
     """
 
     role: Literal[Role.UPSCALE] = Role.UPSCALE
     scale: PositiveRational = Fraction(2)
+    confidence: bool = False
 
 
 class RelightParams(_Params):

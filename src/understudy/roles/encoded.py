@@ -82,11 +82,8 @@ class EncodedModel:
             seen, inside = self._encoder.encode_with_inside(color)
             answer = {name: crop(tensor, tile.source, tile.core) for name, tensor in self._answer(seen, call).items()}
             if "image" in answer:
-                here, old, known = (
-                    np.ascontiguousarray(crop(part, tile.source, tile.core)) for part in (color, seen, inside)
-                )
                 new = np.ascontiguousarray(answer["image"])
-                answer["image"] = with_delta(here, old, known, new, self._encoder)
+                answer["image"] = with_delta(*_core(tile, color, seen, inside), new, self._encoder)
         if color is not x and "image" in answer:
             answer["image"] = answer["image"][..., 1:2]
         return answer
@@ -100,7 +97,7 @@ class EncodedModel:
             scale: Output pixels per input pixel.
 
         Returns:
-            Plate pixels over ``tile.target``.
+            Plate pixels over ``tile.target``. At scale 1, bit for bit ``x`` where the model returned its input.
 
         Raises:
             PackError: The model failed, or returned another size than asked for.
@@ -109,6 +106,10 @@ class EncodedModel:
         color = _as_color(x) if self._encoder or self._channels == 3 else x
         if self._encoder is None:
             out = self._answer(color, call)["image"]
+        elif scale == 1:
+            seen, inside = self._encoder.encode_with_inside(color)
+            answer = np.ascontiguousarray(self._answer(seen, call)["image"])
+            out = with_delta(*_core(tile, color, seen, inside), answer, self._encoder)
         else:
             seen, inside = self._encoder.encode_with_inside(color)
             rows = axis(LINEAR, scale, tile.target.y, tile.target.height)
@@ -176,6 +177,12 @@ def run_same_size(
                 out[name] = np.empty((window.height, window.width, tensor.shape[2]), np.float32)
             crop(out[name], window, part.core)[...] = tensor
     return out
+
+
+def _core(tile: Tile, x: FloatImage, seen: FloatImage, inside: FloatImage) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """The core's part of what lies over a tile's source."""
+    here, old, known = (np.ascontiguousarray(crop(part, tile.source, tile.core)) for part in (x, seen, inside))
+    return here, old, known
 
 
 def _as_color(x: FloatImage) -> FloatImage:

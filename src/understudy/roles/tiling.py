@@ -58,13 +58,15 @@ def plan_tiles(
         contract: The pack's radius, multiple and minimum size. A radius of -1 makes one tile.
         scale: Output pixels per input pixel.
         side: Side of a tile without its halo, input pixels; 0 takes :func:`default_sides`.
-        reach: A halo the caller needs itself, input pixels; the larger of it and the radius holds.
+        reach: A halo the caller needs itself, input pixels; the larger of it and the radius holds. When shrinking, it
+            is stretched by ``1 / scale``, as the kernel of an antialiasing filter is.
 
     Returns:
         Tiles whose ``source`` windows have one size.
     """
     whole = contract.radius < 0
-    halo = max(reach, 0 if whole else contract.radius + _beyond(scale))
+    halo = max(reach, contract.radius, 0)
+    halo = math.ceil(halo * max(ONE, 1 / scale)) + (_beyond(scale) if halo else 0)
     halo = _up(halo, contract.multiple_of)
     wide, high = (side, side) if side else default_sides(contract, scale)
     columns = _cores(window.x, window.width, window.width if whole else wide, contract.multiple_of)
@@ -91,7 +93,7 @@ def default_sides(contract: Contract, scale: Fraction = ONE) -> tuple[int, int]:
     size, so theirs is a quarter of that.
     """
     wide, high = (2048, 1152) if contract.encoding is Encoding.PLATE else (768, 768)
-    shrink = max(Fraction(1), scale / 2)
+    shrink = max(ONE, scale / 2)
     least = 8 * max(contract.radius, 0)
     return max(int(wide / shrink), least, 64), max(int(high / shrink), least, 64)
 
