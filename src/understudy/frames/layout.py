@@ -81,6 +81,11 @@ def plate_names(parts: Sequence[FilePart], views: Sequence[str]) -> dict[int, tu
     return {part.index: names[part.index] for part in parts}
 
 
+def main_first(names: Sequence[str]) -> list[str]:
+    """Channel names with the main layer's R, G, B, A first and the rest in the order they came."""
+    return [name for name in _MAIN_ORDER if name in names] + [name for name in names if name not in _MAIN_ORDER]
+
+
 def _is_main(part: FilePart) -> bool:
     stem = part.name.lower().removesuffix(part.view.lower()).rstrip("._-") if part.view else part.name.lower()
     return stem in _MAIN_PARTS
@@ -158,8 +163,8 @@ def choose(
             for s in found
             if view_of(s.name, views) in ("", view)
         ]
-    main = sorted((s for s in found if s.name in _MAIN_ORDER), key=lambda s: _MAIN_ORDER.index(s.name))
-    found = main + [s for s in found if s.name not in _MAIN_ORDER]
+    order = main_first([s.name for s in found])
+    found.sort(key=lambda s: order.index(s.name))
     if channels is not None:
         there = {s.name: s for s in found}
         absent = [name for name in channels if name not in there]
