@@ -51,7 +51,8 @@ def wheel_legend(side: int = 160) -> FloatImage:
     axis = np.linspace(-1.04, 1.04, side, dtype=np.float32)
     u, v = np.meshgrid(axis, -axis)
     alpha = np.clip((1 - np.hypot(u, v)) * side / 2.08 + 0.5, 0, 1)
-    return np.concatenate([wheel(np.stack([u, v], axis=-1), 1.0), alpha[..., None]], axis=-1)
+    colors = wheel(np.stack([u, v], axis=-1), 1.0)
+    return np.concatenate([colors, alpha[..., None]], axis=-1).astype(np.float32)
 
 
 def doubt_overlay(confidence: FloatImage) -> FloatImage:

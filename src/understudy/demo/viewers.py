@@ -167,7 +167,7 @@ def _motion(gallery: _Gallery) -> Viewer:
         start=1,
         doubt=tuple(images["doubt"]),
         legend=gallery.data("wheel", wheel_legend()),
-        legend_text=f"Hue is the direction of motion, saturation its length: full at {_FULL:.0f} px a frame, gray at rest.",
+        legend_text=f"Hue is the direction of motion, saturation its length: full at {_FULL:.0f} px, gray at rest.",
     )
 
 
