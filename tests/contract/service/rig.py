@@ -3,7 +3,8 @@
 
 import struct
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 
 import numpy as np
@@ -161,6 +162,13 @@ def assert_same_error(got: UnderstudyError, want: UnderstudyError) -> None:
     assert type(got) is type(want)
     assert (str(got), got.problem, got.where, got.fix) == (str(want), want.problem, want.where, want.fix)
     assert got.exit_code == want.exit_code
+
+
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
 
 
 def _exact(value: object) -> object:

@@ -10,7 +10,7 @@ import pytest
 from grpc_status import rpc_status
 
 from contract.service.conftest import Connect, Serving
-from contract.service.rig import FakeEngine, full_plate, make_request
+from contract.service.rig import FakeEngine, full_plate, make_request, wait_until
 from understudy.client.engine import RemoteEngine
 from understudy.codec.errors import error_from_status
 from understudy.codec.jobs import request_to_pb
@@ -123,17 +123,15 @@ def test_a_message_over_the_limit_is_refused(serving: Serving) -> None:
 def test_a_full_service_sends_clients_away_and_answers_info(
     serving: Serving, connect: Connect, engine: FakeEngine
 ) -> None:
-    client = connect(serving(workers=1, max_requests=2).address)
+    service = serving(workers=1, max_requests=2)
+    client = connect(service.address)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(client.run, make_request("hold")) for _ in range(2)]
         assert engine.entered.acquire(timeout=20)
-        error: UnderstudyError | None = None
-        while error is None:  # until both are in
-            try:
-                client.run(make_request("echo"))
-            except UnavailableError as busy:
-                error = busy
-        assert str(error) == "the service is busy with 2 requests; try again, or on another service"
+        wait_until(lambda: service._servicer.admission.open_requests == 2, "the second request did not come")
+        with pytest.raises(UnavailableError) as busy:
+            client.run(make_request("echo"))
+        assert str(busy.value) == "the service is busy with 2 requests; try again, or on another service"
         assert client.info() == engine.info()
         engine.release.set()
         for future in waiting:

@@ -3,9 +3,8 @@
 
 import inspect
 import logging
+import tempfile
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from contract.service.conftest import Connect, Serving
-from contract.service.rig import FakeEngine, assert_same_error, assert_same_plate, full_plate, make_request
+from contract.service.rig import FakeEngine, assert_same_error, assert_same_plate, full_plate, make_request, wait_until
 from understudy.client.engine import RemoteEngine
 from understudy.contracts import errors
 from understudy.contracts.engine import Control, Engine
@@ -25,15 +24,9 @@ from understudy.contracts.errors import (
     UnderstudyError,
 )
 from understudy.contracts.plate import Plate, blank_plate
+from understudy.service.server import Service
 
 TREE = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, UnderstudyError)]
-
-
-def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
 
 
 def test_both_engines_fit_the_protocol(remote: RemoteEngine) -> None:
@@ -239,23 +232,21 @@ def test_nobody_there_is_a_sentence_with_the_address_and_what_to_do(connect: Con
             call()
 
 
-def test_a_restarted_service_is_found_again(connect: Connect, engine: FakeEngine, serving: Serving) -> None:
-    service = serving()
-    client = connect(service.address)
-    client.info()
-    service.stop(0)
-    with pytest.raises(UnavailableError):
-        client.info()
-    from understudy.service.server import Service
-
+def test_a_restarted_service_is_found_again(connect: Connect, engine: FakeEngine) -> None:
     def answers() -> bool:
         try:
             return client.info() == engine.info()
         except UnavailableError:
             return False
 
-    with Service(engine, service.address):
-        wait_until(answers, "the client did not find the new service")
+    with tempfile.TemporaryDirectory(prefix="us") as folder:  # a socket file: nobody else can take it meanwhile
+        address = f"unix:{folder}/s"
+        client = connect(address)
+        with Service(engine, address):
+            assert answers()
+        assert not answers()
+        with Service(engine, address):
+            wait_until(answers, "the client did not find the new service")
 
 
 def test_a_closed_client_says_so(serving: Serving) -> None:
