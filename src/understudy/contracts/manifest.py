@@ -56,7 +56,12 @@ class RuntimeSpec(_Part):
 
 
 class WeightFile(_Part):
-    """A further file the model needs, relative to the pack folder."""
+    """A further file the model needs.
+
+    Attributes:
+        file: The file, relative to the pack folder.
+        sha256: SHA-256 of that file.
+    """
 
     file: str = Field(min_length=1)
     sha256: Sha256
@@ -124,7 +129,12 @@ class OptionSpec(_Part):
 
 
 class LicenseSpec(_Part):
-    """SPDX identifiers: what the author declares, and what a reviewer concluded."""
+    """Terms, as SPDX expressions.
+
+    Attributes:
+        declared: What the author declares.
+        concluded: What a reviewer concluded after reading code, weights and training data's terms.
+    """
 
     declared: str = Field(min_length=1)
     concluded: str = Field(min_length=1)
@@ -145,7 +155,12 @@ class TrainingSpec(_Part):
 
 
 class Citation(_Part):
-    """The paper or specification behind the pack."""
+    """The paper or specification behind the pack.
+
+    Attributes:
+        text: Authors, title, year.
+        url: Where it can be read; empty for none.
+    """
 
     text: str = Field(min_length=1)
     url: str = ""
@@ -162,6 +177,13 @@ class PackManifest(_Part):
         title: A short name for people.
         description: One or two sentences: what it is good at and where it fails.
         draft: The id of the lighter pack that ``--draft`` takes instead; empty for none.
+        runtime: How the model is run.
+        weights: Further files the model needs, each pinned by its hash. An adapter can import no other file beside it.
+        contract: What goes in and comes out.
+        options: The pack's own knobs, by name (lower-case words joined by underscores).
+        license: Terms of code and weights.
+        training: What the model learned from.
+        citation: The papers or specifications behind it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -79,7 +79,10 @@ def search_path(given: Sequence[Path] = ()) -> tuple[list[tuple[str, Path]], lis
         except Exception as error:  # a broken installed package must not hide the other packs
             problem = f"did not return a folder: {type(error).__name__}: {error}"
             failures.append(PackFailure(path=where, problem=problem, fix="update or uninstall the package it is from"))
-    path.append(("shipped", share_root() / "models"))
+    try:
+        path.append(("shipped", share_root() / "models"))
+    except FileNotFoundError as error:
+        failures.append(PackFailure(path="shipped packs", problem=str(error), fix="reinstall understudy"))
     return path, failures
 
 
