@@ -47,6 +47,7 @@ class ChannelGroup:
 
 
 _COLOR_TRIPLES = (("R", "G", "B"), ("r", "g", "b"), ("red", "green", "blue"), ("Red", "Green", "Blue"))
+_SINGLE_COLORS = {"Y", "y", "luminance", "R", "G", "B"}
 _ALPHA = re.compile(r"(^|\.)(A|a|alpha|Alpha|AR|AG|AB)$")
 _DEPTH = re.compile(r"(^|[._])(Z|z|ZBack|depth|Depth|deep)([._]|$)")
 _ID = re.compile(r"(^|[._])(ids?|IDs?|object_?id|material_?id|crypto\w*|uCrypto\w*|Crypto\w*)([._\d]|$)")
@@ -82,8 +83,7 @@ def classify(
         if kind in (None, ChannelKind.COLOR, ChannelKind.NORMAL, ChannelKind.POSITION):
             names = _triple(name, prefix, left) or names
         if kind is None:
-            single_luminance = name.rpartition(".")[2] in {"Y", "y", "luminance"}
-            kind = ChannelKind.COLOR if len(names) == 3 or single_luminance else ChannelKind.DATA
+            kind = ChannelKind.COLOR if len(names) == 3 or name.rpartition(".")[2] in _SINGLE_COLORS else ChannelKind.DATA
         elif kind in (ChannelKind.NORMAL, ChannelKind.POSITION) and len(names) == 1:
             names = _axes(name, prefix, left) or names
         groups.append(ChannelGroup(prefix, kind, names))

@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from understudy.contracts import lights as kinds
 from understudy.contracts.errors import GraphError, MissingFileError, UnreadableFileError
 from understudy.contracts.lights import SCHEMA, EnvironmentLight, LightRig
 
-_TYPES = {
+_TYPES: dict[str, type[BaseModel]] = {
     "directional": kinds.DirectionalLight,
     "point": kinds.PointLight,
     "spot": kinds.SpotLight,

@@ -78,6 +78,8 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "") -> Plan:
         else:
             steps[name] = _step(name, node, steps, setting)
     outputs = _outputs(writes, frames or graph.frames, graph.handles)
+    for name, write in writes.items():
+        write.expect(sum(1 for writer, _ in outputs if writer == name))
     plan = Plan(steps=steps, writes=writes, outputs=outputs)
     _refuse_gaps(plan)
     _refuse_overwriting_inputs(plan)

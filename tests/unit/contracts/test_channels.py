@@ -13,6 +13,7 @@ from understudy.contracts.channels import ChannelKind, alpha_of, classify, color
         pytest.param(["left.R", "left.G", "left.B"], ChannelKind.COLOR, id="view"),
         pytest.param(["albedo.R", "albedo.G", "albedo.B"], ChannelKind.COLOR, id="albedo is light's color"),
         pytest.param(["Y"], ChannelKind.COLOR, id="luminance"),
+        pytest.param(["G"], ChannelKind.COLOR, id="one primary alone"),
         pytest.param(["A"], ChannelKind.ALPHA, id="alpha"),
         pytest.param(["left.A"], ChannelKind.ALPHA, id="alpha of a view"),
         pytest.param(["Z"], ChannelKind.DEPTH, id="depth"),

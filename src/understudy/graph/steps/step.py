@@ -97,8 +97,9 @@ class Outcome:
 
 
 def at(step: Step, frame: Frame) -> Key:
-    """The key of another step's plate for this frame: a still serves every frame."""
-    return (step.name, None) if step.frames == (None,) else (step.name, frame)
+    """The key of another step's plate for this frame: a single picture serves every frame."""
+    frames = step.frames
+    return (step.name, frames[0]) if len(frames) == 1 else (step.name, frame)
 
 
 def only_frames(step: Step, node: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from understudy.contracts.errors import GraphError
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.graph.document import Shutter, VectorBlurNode
 from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at
-from understudy.roles.warp import sample_bilinear
+from understudy.roles.warp import warp
 
 
 def shutter_offsets(shutter: Shutter) -> tuple[float, ...]:
@@ -74,7 +74,7 @@ class VectorBlurStep:
                 shift = other * np.float32(abs(offset))
             else:
                 raise GraphError("there are neither forward nor backward vectors", where=f"nodes.{self.name}.vectors")
-            total += sample_bilinear(pixels, shift)
+            total += warp(pixels, vectors.data_window, vectors.data_window, shift, "linear")
         return total / np.float32(len(self._offsets))
 
 

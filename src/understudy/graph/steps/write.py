@@ -60,7 +60,15 @@ class WriteStep:
         self.container = CONTAINERS[ending]
         if node.container == "aces" and self.container != "exr":
             raise GraphError("an ACES container is an EXR", where=f"nodes.{name}.container")
-        self._pattern = OutputPattern(node.file, still=source.frames == (None,))
+        self._pattern = OutputPattern(node.file, still=True)
+
+    def expect(self, outputs: int) -> None:
+        """Refuses a file name that can't hold this many pictures.
+
+        Raises:
+            UsageError: Many frames would go into one file.
+        """
+        OutputPattern(self.node.file, still=outputs <= 1)
 
     def path(self, frame: Frame) -> Path:
         """The file of a frame."""
