@@ -223,6 +223,21 @@ def test_papers_are_checked(tmp_path: Path, edit: tuple[tuple[str, str], ...], c
     assert check in {result.name for result in report.failures}
 
 
+@pytest.mark.parametrize(
+    ("edit", "check"),
+    [
+        pytest.param((("radius = 0", "radius = 0\nconfidence = true"),), "confidence", id="confidence it has not"),
+        pytest.param((('title = "Mine"', 'title = "Mine"\ndraft = "no-such-pack"'),), "draft", id="no draft pack"),
+        pytest.param((('title = "Mine"', 'title = "Mine"\ndraft = "identity-motion"'),), "draft", id="draft's role"),
+        pytest.param((("[1, 2]", "[1, 2, 2.5]"),), "scales", id="scale it can't do"),
+    ],
+)
+def test_promises_that_are_not_kept(tmp_path: Path, edit: tuple[tuple[str, str], ...], check: str) -> None:
+    adapter = _UPSCALE.format(before="assert call.scale.denominator == 1", after="pass")
+    report = check_pack(make_pack(tmp_path / "mine", edit=edit, adapter=adapter))
+    assert {result.name for result in report.failures} == {check}, _told(report)
+
+
 def test_changed_bytes_are_found_and_not_run(tmp_path: Path) -> None:
     folder = make_pack(tmp_path / "mine", card=False)
     (folder / "adapter.py").write_text("raise SystemExit(3)\n")

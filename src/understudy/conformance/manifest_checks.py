@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a pack's papers and files."""
+"""Checks of a pack's papers, files and formal promises."""
 
-from understudy.conformance.report import CheckFailedError
+from understudy.conformance.report import CheckFailedError, CheckSkippedError
+from understudy.conformance.subject import Subject
 from understudy.contracts.errors import PackError
 from understudy.packs import Pack
 
@@ -29,6 +30,29 @@ def card(pack: Pack) -> str:
     if missing:
         raise CheckFailedError(f"README.md has no heading for {', '.join(missing)}", "add one and fill it")
     return f"README.md, {len(text.split())} words"
+
+
+def draft(subject: Subject) -> str:
+    """The pack that stands in for it when speed counts is there, and plays the same role."""
+    wanted = subject.pack.manifest.draft
+    if not wanted:
+        raise CheckSkippedError("it names no draft pack")
+    roles = {info.role for info in subject.engine.info().packs if info.pin.id == wanted}
+    if not roles:
+        raise CheckFailedError(f'there is no pack "{wanted}" on the search path', "install it, or leave draft out")
+    if subject.pack.role.value not in roles:
+        raise CheckFailedError(f"{wanted} is a pack for {', '.join(roles)}", "name one of the same role")
+    return wanted
+
+
+def confidence(subject: Subject) -> str:
+    """The model returns a confidence of its own exactly when its contract says so."""
+    names = subject.tensor_names()
+    own = [name for name in names if "confidence" in name]
+    if bool(own) != subject.contract.confidence:
+        found = f"it returns {', '.join(names)}, and contract.confidence is {str(subject.contract.confidence).lower()}"
+        raise CheckFailedError(found, f"write confidence = {str(bool(own)).lower()}")
+    return ", ".join(names)
 
 
 def rights(pack: Pack) -> str:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of packs that make pixels: upscale and relight."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 from understudy.conformance.report import CheckFailedError, CheckSkippedError
 from understudy.conformance.subject import DARK, HIGHLIGHT, Subject, flat, texture, wide_range
+from understudy.contracts.errors import UsageError
 from understudy.contracts.manifest import Role
 from understudy.contracts.plate import FloatImage
 
@@ -81,6 +85,35 @@ def highlights(subject: Subject) -> str:
         found = f"the highlight's halo reaches {reach:.1f} px, {allowed} px are allowed"
         raise CheckFailedError(found, "raise contract.radius, or avoid statistics of the whole picture")
     return f"{level}, halo {max(reach, 0.0):.1f} px of {allowed}"
+
+
+def scales(subject: Subject) -> str:
+    """Every scale on offer gives the right size, and any other is refused with a sentence."""
+    if subject.pack.role is not Role.UPSCALE:
+        raise CheckSkippedError("only an upscaler has scales")
+    offered = [Fraction(str(scale)) for scale in subject.contract.scales]
+    tried = sorted(offered)[:6] or [Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(3)]
+    picture = texture(24, 30)
+    for scale in tried:
+        try:
+            out = subject.enlarges(picture, scale)
+        except UsageError:
+            if offered or scale >= 1:
+                raise
+            continue  # a pack for any scale may say that it only enlarges
+        expected = (math.ceil(24 * scale), math.ceil(30 * scale))
+        if out.shape[:2] != expected:
+            found = f"30x24 at {scale} came out as {out.shape[1]}x{out.shape[0]}"
+            raise CheckFailedError(found, "correct contract.scales or the model")
+    if offered:
+        other = max(offered) + Fraction(1, 3)
+        try:
+            subject.enlarges(picture, other)
+        except UsageError:
+            pass
+        else:
+            raise CheckFailedError(f"a scale of {other} was accepted", "list every scale in contract.scales, or none")
+    return ", ".join(map(str, tried))
 
 
 def negatives(subject: Subject) -> str:

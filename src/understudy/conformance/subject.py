@@ -18,8 +18,11 @@ from understudy.contracts.jobs import (
 )
 from understudy.contracts.lights import DirectionalLight, LightRig
 from understudy.contracts.manifest import OptionValue, Role
+from understudy.contracts.model import Call, Region
 from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
-from understudy.packs import Pack
+from understudy.packs import Pack, settle_options
+from understudy.runtimes import load_model
+from understudy.runtimes.outputs import input_names
 
 COLORSPACE = "ACEScg"
 DARK = 0.01
@@ -67,6 +70,10 @@ class Subject:
             self.run({"plate": rgb_plate(pixels)}, self.params(tile=tile, options=options)).plates["plate"].take("RGB")
         )
 
+    def enlarges(self, pixels: FloatImage, scale: Fraction) -> FloatImage:
+        """RGB that an upscale pack makes of RGB at any scale."""
+        return self.run({"plate": rgb_plate(pixels)}, UpscaleParams(scale=scale)).plates["plate"].take("RGB")
+
     def moves(
         self, a: FloatImage, b: FloatImage, *, options: Mapping[str, OptionValue] | None = None
     ) -> tuple[FloatImage, FloatImage]:
@@ -108,6 +115,25 @@ class Subject:
         if self.pack.role is Role.UPSCALE:
             return UpscaleParams(scale=self.scale, tile=tile, options=given)
         return RelightParams(lights=_LIGHTS, present=_PRESENT, tile=tile, options=given)
+
+    def tensor_names(self) -> tuple[str, ...]:
+        """The tensors that the model itself returns, asked without a role in between."""
+        side = max(64, self.contract.minimum_size)
+        side = -(-side // self.contract.multiple_of) * self.contract.multiple_of
+        low, high = self.contract.domain or (0.0, 1.0)
+        gray = np.full((side, side, self.contract.channels or 3), (low + high) / 2, np.float32)
+        still = np.zeros((side, side, 2), np.float32)
+        given = {"image": gray, "a": gray, "b": gray, "forward": still, "backward": still}
+        # A margin of a radius, as a tile has.
+        margin = min(max(self.contract.radius, 0) + 1, side // 2 - 1)
+        size = int((side - 2 * margin) * self.scale)
+        region = Region(-margin, -margin, 0, 0, size, size) if self.pack.role is Role.UPSCALE else None
+        call = Call(scale=self.scale, region=region, time=0.5, options=settle_options(self.pack.manifest, {}))
+        model = load_model(self.pack).model
+        try:
+            return tuple(model.run({name: given[name] for name in input_names(self.pack.role)}, call))
+        finally:
+            model.close()
 
     def run(self, plates: Mapping[str, Plate], params: RoleParams) -> RoleResult:
         """One request, pinned to the bytes under test."""

@@ -27,6 +27,7 @@ _PIXEL: tuple[tuple[str, Check], ...] = (
     ("highlights", pixel_checks.highlights),
     ("negatives", pixel_checks.negatives),
     ("constant", pixel_checks.constant),
+    ("scales", pixel_checks.scales),
 )
 _MOTION: tuple[tuple[str, Check], ...] = (
     ("no-motion", motion_checks.no_motion),
@@ -44,6 +45,8 @@ _COMMON: tuple[tuple[str, Check], ...] = (
     ("deterministic", common_checks.deterministic),
     ("precision", common_checks.precision),
     ("options", common_checks.options),
+    ("confidence", manifest_checks.confidence),
+    ("draft", manifest_checks.draft),
 )
 _OF_ROLE = {Role.UPSCALE: _PIXEL, Role.RELIGHT: _PIXEL, Role.MOTION: _MOTION, Role.INTERPOLATE: _INTERPOLATE}
 

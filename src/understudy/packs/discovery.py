@@ -110,7 +110,7 @@ def _packs_under(root: Path, kind: str) -> Iterator[Pack | PackFailure]:
         except UnderstudyError as error:
             yield _failure(folder, error)
         except OSError as error:
-            yield PackFailure(path=shown(folder), problem=f"can't be read: {error.strerror}")
+            yield PackFailure(path=folder.as_posix(), problem=f"can't be read: {error.strerror}")
 
 
 def _looks_like_a_pack(folder: Path) -> bool:
@@ -120,4 +120,4 @@ def _looks_like_a_pack(folder: Path) -> bool:
 
 def _failure(folder: Path, error: UnderstudyError) -> PackFailure:
     problem = f"{error.where}: {error.problem}" if error.where and error.where != shown(folder) else error.problem
-    return PackFailure(path=shown(folder), problem=problem, fix=error.fix or "")
+    return PackFailure(path=folder.as_posix(), problem=problem, fix=error.fix or "")

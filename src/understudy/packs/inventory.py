@@ -5,7 +5,6 @@ from understudy import __version__
 from understudy.contracts.engine import EngineInfo, PackFailure, PackInfo
 from understudy.contracts.errors import PackError
 from understudy.packs.discovery import discover
-from understudy.packs.manifest import shown
 
 
 def local_inventory() -> EngineInfo:
@@ -21,7 +20,7 @@ def local_inventory() -> EngineInfo:
             pack.verify()
         except PackError as error:
             failures.append(
-                PackFailure(path=shown(pack.folder), problem=f"{error.where}: {error.problem}", fix=error.fix or "")
+                PackFailure(path=pack.folder.as_posix(), problem=f"{error.where}: {error.problem}", fix=error.fix or "")
             )
             continue
         manifest = pack.manifest

@@ -102,7 +102,7 @@ class _Guarded:
         except MemoryError:
             fix = "use smaller tiles or a smaller pack"
             raise MemoryBudgetError("the model ran out of memory", where=self._manifest.id, fix=fix) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a pack must not end the process
             raise failure(error, self._folder, f"{self._manifest.id} failed") from error
         return checked_outputs(self._manifest, tensors, call, out)
 

@@ -98,7 +98,7 @@ def load_adapter(pack: PackFiles) -> Model:
         except UnderstudyError:
             _forget(name)
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a pack must not end the process
             _forget(name)
             raise failure(error, folder, f"{manifest.id} does not load") from error
     if not callable(getattr(model, "run", None)) or not callable(getattr(model, "close", None)):
