@@ -16,6 +16,16 @@ from understudy.contracts.errors import (
 )
 
 _TROUBLE = "is it running? Start it with: understudy serve --listen"
+_SIGNS = (
+    ("Connection refused", "nothing listens there"),
+    ("No such file", "there is no such socket"),
+    ("Permission denied", "this user may not use the socket"),
+    ("DNS resolution failed", "no machine has this name"),
+    ("Domain name not found", "no machine has this name"),
+    ("Socket closed", "the connection broke"),
+    ("Connection reset", "the connection broke"),
+)
+"""What gRPC's texts say in plain words."""
 
 
 def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: float) -> UnderstudyError:
@@ -39,9 +49,8 @@ def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: flo
         return ours
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return UnavailableError(
-                f"the service does not answer ({_short(text)})", where=address, fix=f"{_TROUBLE} {address}"
-            )
+            why = next((why for sign, why in _SIGNS if sign in text), _short(text))
+            return UnavailableError(f"the service does not answer: {why}", where=address, fix=f"{_TROUBLE} {address}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return UnavailableError(
                 f"no answer within {timeout_s:g} s", where=address, fix="allow more time, or use a less busy service"

@@ -22,6 +22,7 @@ from understudy.contracts.errors import (
     PlateError,
     UnavailableError,
     UnderstudyError,
+    UsageError,
 )
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.service.server import Service
@@ -225,11 +226,21 @@ def test_who_waits_for_a_worker_gives_up_at_its_deadline(
     assert [request.pack.id for request in engine.seen] == ["hold"]
 
 
-def test_nobody_there_is_a_sentence_with_the_address_and_what_to_do(connect: Connect) -> None:
-    client = connect("127.0.0.1:1")
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("127.0.0.1:1", "nothing listens there"),
+        ("unix:/nowhere/s", "there is no such socket"),
+    ],
+)
+def test_nobody_there_is_a_sentence_with_the_address_and_what_to_do(address: str, why: str, connect: Connect) -> None:
+    client = connect(address)
+    want = f"{address}: the service does not answer: {why}; is it running? Start it with: understudy serve"
+    want += f" --listen {address}"
     for call in (client.info, lambda: client.run(make_request("echo"))):
-        with pytest.raises(UnavailableError, match=r"^127\.0\.0\.1:1: .*understudy serve --listen 127\.0\.0\.1:1$"):
+        with pytest.raises(UnavailableError) as caught:
             call()
+        assert str(caught.value) == want
 
 
 def test_a_restarted_service_is_found_again(connect: Connect, engine: FakeEngine) -> None:
@@ -267,3 +278,14 @@ def test_closing_ends_a_running_call(serving: Serving, engine: FakeEngine) -> No
         with pytest.raises(UnavailableError):
             running.result(20)
     assert engine.stopped.wait(20)
+
+
+def test_a_connection_from_before_a_fork_is_refused_in_the_child(
+    remote: RemoteEngine, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as child:
+        child.setattr("understudy.client.engine.os.getpid", lambda: -1)
+        with pytest.raises(UsageError, match="before the process forked"):
+            remote.run(make_request("echo"))
+        remote.close()  # the parent's connection is not the child's to close
+    assert remote.info() == engine.info()

@@ -2,6 +2,8 @@
 """Every class of the error tree crosses the wire as itself."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -28,6 +30,17 @@ def test_every_class_comes_back_with_its_facts(cls: type[UnderstudyError], where
 
 def test_the_tree_is_whole() -> None:
     assert len(TREE) == 22
+
+
+def test_the_documented_table_is_the_one_in_the_code() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "service.md"
+    documented: dict[str, tuple[str, int]] = {}
+    for line in page.read_text().splitlines():
+        row = re.fullmatch(r"\| (`\w+`(?:, `\w+`)*) \| `([A-Z_]+)` \| (\d+) \|", line)
+        if row:
+            documented |= {name.strip("` "): (row[2], int(row[3])) for name in row[1].split(",")}
+    coded = {cls.__name__: (code_pb2.Code.Name(error_to_status(cls("x")).code), cls.exit_code) for cls in TREE}
+    assert documented == coded
 
 
 def details(error: UnderstudyError) -> dict[str, object]:
