@@ -67,7 +67,7 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
     """How a plate is stored in one of these containers.
 
     Raises:
-        UsageError: It can't hold the plate's channels, data window, type or compression.
+        UsageError: It can't hold the plate's channels, type or compression.
     """
     kept, rest = storable(container, plate.channels)
     if rest or not kept:
@@ -77,16 +77,16 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
         raise UsageError(
             f"{container} wants the channels in the order {', '.join(kept)}", where=str(path), fix="reorder them"
         )
-    if plate.data_window != plate.display_window and container != "tiff":
-        raise UsageError(
-            f"{container} has no data window, and {plate.data_window} is not the display window {plate.display_window}",
-            where=str(path),
-            fix="write EXR, or crop to the display window",
-        )
     kind = _sample_type(plate, path, container, asked)
     if container == "jpeg":
         quality = _quality(compression)
-        return Encoding(sample_types=(kind,) * len(kept), depth=8, compression=f"jpeg:{quality}", lossy=True)
+        return Encoding(
+            sample_types=(kind,) * len(kept),
+            depth=8,
+            compression=f"jpeg:{quality}",
+            lossy=True,
+            notes=_window_notes(plate),
+        )
     if compression and container != "tiff":
         raise UsageError(f"{container} has no compression to choose", where=str(path), fix="leave it out")
     if compression not in ("", "none", "zip", "lzw", "packbits"):
@@ -97,7 +97,9 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
     stored = plate.metadata.get("oiio:BitsPerSample", 0)
     if container == "dpx" and depth == 16:
         depth = stored if isinstance(stored, int) and stored in (10, 12, 16) else 10
-    notes = ("HDR stores a shared exponent of 8 bits a channel, so values were rounded",) if container == "hdr" else ()
+    notes = _window_notes(plate)
+    if container == "hdr":
+        notes += ("HDR stores 8 bits a channel and a shared exponent, so values were rounded",)
     return Encoding(
         sample_types=(kind,) * len(kept),
         depth=depth,
@@ -106,6 +108,16 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
         lossy=container == "hdr",
         notes=notes,
     )
+
+
+def _window_notes(plate: Plate) -> tuple[str, ...]:
+    """What becomes of a data window that is not the display window: these formats have one window only."""
+    display = plate.display_window
+    if plate.data_window == display:
+        return ()
+    cut = plate.data_window.intersection(display) != plate.data_window
+    fate = "pixels outside it are cut" if cut else "the rest is 0"
+    return (f"only the display window {display.width}x{display.height} is written; {fate}",)
 
 
 def _sample_type(plate: Plate, path: Path, container: str, asked: str) -> SampleType:

@@ -83,7 +83,10 @@ def _header(plate: Plate, compression: str, metadata: Mapping[str, MetadataValue
         header["dwaCompressionLevel"] = float(level)
     if views := plate.metadata.get("multiView"):
         header["multiView"] = str(views).split(",")
-    for key, value in metadata.items():
+    kept = {
+        key: plate.metadata[key] for key in ("screenWindowCenter", "screenWindowWidth", "view") if key in plate.metadata
+    }
+    for key, value in {**kept, **metadata}.items():
         own = _NAMES.get(key, key)
         converted = _value(own, value)
         if converted is not None:

@@ -21,6 +21,7 @@ from understudy.frames.labels import INTEROP_IDS, color_labels
 from understudy.frames.library import container_of, last_error, open_input
 from understudy.frames.metadata import put, survivors
 from understudy.frames.quantize import check_finite, clamp_half, to_codes, to_half
+from understudy.frames.reframe import reframe
 
 _BAND_BYTES = 8 * 2**20
 _BAND_ROWS = 256
@@ -70,7 +71,8 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
     """Writes one picture; safe from several threads, and the same plate gives the same bytes.
 
     EXR color is always associated with alpha: an unpremultiplied plate is multiplied in its own color space, so convert
-    to linear light first. PNG is the other way round. What a container can't hold is refused, never dropped.
+    to linear light first. PNG is the other way round. Channels that a container can't hold are refused, never dropped;
+    DPX, TIFF, PNG, JPEG and HDR get the display window, and the report says so where that is not all.
 
     Args:
         plate: The plate, in the color space that the file is to have.
@@ -106,6 +108,7 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
     else:
         encoding = encoding_for(plate, path, container, options.sample_type, options.compression)
         plate = _associate(plate) if encoding.associated else _dissociate(plate)
+        plate = reframe(plate, plate.display_window)
         spec = _flat_spec(plate, container, encoding, _metadata(plate, options, container))
     with atomic(path) as temporary:
         clamped = _write(plate, temporary, path, spec, encoding)
@@ -181,15 +184,6 @@ def _flat_spec(
     plate: Plate, container: str, encoding: Encoding, metadata: Mapping[str, MetadataValue]
 ) -> oiio.ImageSpec:
     spec = _base_spec(plate, encoding.sample_types[0], metadata, exr=False)
-    display = plate.display_window
-    if container == "tiff":
-        spec.x, spec.y = plate.data_window.x, plate.data_window.y
-        spec.full_x, spec.full_y, spec.full_width, spec.full_height = (
-            display.x,
-            display.y,
-            display.width,
-            display.height,
-        )
     if "A" in plate.channels:
         spec.alpha_channel = plate.channels.index("A")
         if not encoding.associated:

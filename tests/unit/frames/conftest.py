@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthetic plates and files for the tests of frames."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 import pytest
 
-from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
+from understudy.contracts.plate import FloatImage, Plate, Window
+from unit.frames.makers import MakePlate, WriteParts
 
-MakePlate = Callable[..., Plate]
+WINDOW = Window(0, 0, 53, 37)
 
 
 def noise(height: int, width: int, channels: int, seed: int = 0) -> FloatImage:
@@ -27,13 +27,13 @@ def make_plate() -> MakePlate:
     def make(
         channels: Any = "RGBA",
         types: Any = "half",
-        window: Window = Window(0, 0, 53, 37),
+        window: Window = WINDOW,
         display: Window | None = None,
         pixels: FloatImage | None = None,
         **fields: Any,
     ) -> Plate:
         names = tuple(channels)
-        kinds: tuple[SampleType, ...] = (types,) * len(names) if isinstance(types, str) else tuple(types)
+        kinds: Any = (types,) * len(names) if isinstance(types, str) else tuple(types)
         return Plate(
             pixels=noise(window.height, window.width, len(names)) if pixels is None else pixels,
             channels=names,
@@ -48,13 +48,15 @@ def make_plate() -> MakePlate:
 
 
 @pytest.fixture
-def write_oiio() -> Callable[..., None]:
+def write_oiio() -> WriteParts:
     """Writes parts straight through OpenImageIO: ``write_oiio(path, (spec, pixels), ...)``."""
 
     def write(path: Path, *parts: tuple[oiio.ImageSpec, FloatImage]) -> None:
         output = oiio.ImageOutput.create(str(path))
+        assert output is not None
         specs = tuple(spec for spec, _ in parts)
-        assert output.open(str(path), specs if len(specs) > 1 else specs[0]), output.geterror()
+        opened = output.open(str(path), specs) if len(specs) > 1 else output.open(str(path), specs[0])
+        assert opened, output.geterror()
         for index, (spec, pixels) in enumerate(parts):
             if index:
                 assert output.open(str(path), spec, "AppendSubimage"), output.geterror()

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ACES container: what SMPTE ST 2065-4 wants is written, anything else is refused with the reason."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import OpenEXR
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 import pytest
 
 from understudy.contracts.errors import OutputError, UnderstudyError, UsageError
@@ -12,12 +16,13 @@ from understudy.frames.header import read_header
 from understudy.frames.labels import AP0
 from understudy.frames.read import read_plate
 from understudy.frames.write import WriteOptions, write_plate
+from unit.frames.makers import MakePlate
 
 ACES = WriteOptions(container="aces")
 
 
 @pytest.mark.parametrize("channels", ["RGB", "RGBA", ["R", "G", "B", "left.R", "left.G", "left.B"]])
-def test_container_is_what_the_standard_wants(channels, tmp_path, make_plate):
+def test_container_is_what_the_standard_wants(channels: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     metadata = {"comments": "a comment", "owner": "us", "nuke/version": "16", "smpte:TimeCode": (0x01020304, 0)}
     plate = make_plate(
         channels, "float", Window(-4, 3, 53, 37), Window(0, 0, 48, 40), colorspace="ACES2065-1", metadata=metadata
@@ -57,29 +62,30 @@ def test_container_is_what_the_standard_wants(channels, tmp_path, make_plate):
         ({}, {"sample_type": "float"}, "half"),
     ],
 )
-def test_anything_else_is_refused(fields, options, reason, tmp_path, make_plate):
+def test_anything_else_is_refused(
+    fields: Any, options: Any, reason: Any, tmp_path: Path, make_plate: MakePlate
+) -> None:
     plate = make_plate(**{"channels": "RGB", "colorspace": "ACES2065-1", **fields})
     with pytest.raises(UsageError, match=reason):
         write_plate(plate, tmp_path / "a.exr", WriteOptions(container="aces", **options))
     assert not list(tmp_path.iterdir())
 
 
-def test_not_into_other_formats(tmp_path, make_plate):
+def test_not_into_other_formats(tmp_path: Path, make_plate: MakePlate) -> None:
     with pytest.raises(UnderstudyError, match="EXR"):
         write_plate(make_plate("RGB", colorspace="ACES2065-1"), tmp_path / "a.tif", ACES)
 
 
-def test_tiles_that_the_library_lets_pass_are_found(tmp_path):
+def test_tiles_that_the_library_lets_pass_are_found(tmp_path: Path) -> None:
     spec = oiio.ImageSpec(32, 32, 3, "half")
     spec.tile_width = spec.tile_height = 16
     spec.attribute("compression", "none")
     spec.attribute("openexr:ACESContainerPolicy", "strict")
     path = tmp_path / "a.exr"
     output = oiio.ImageOutput.create(str(path))
+    assert output is not None
     assert output.open(str(path), spec)
-    import numpy as np
-
     assert output.write_image(np.zeros((32, 32, 3), np.float16))
     output.close()
-    with pytest.raises(OutputError, match="version field 0x202.*scan-lines"):
+    with pytest.raises(OutputError, match=r"version field 0x202.*scan-lines"):
         check_aces_file(path, path)

@@ -8,16 +8,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from understudy.contracts.errors import OutputError
-from understudy.contracts.plate import Window
+from understudy.contracts.plate import Plate, Window
 from understudy.frames import atomic as atomic_module
 from understudy.frames import write as write_module
 from understudy.frames.atomic import atomic
 from understudy.frames.read import read_plate
 from understudy.frames.write import WriteOptions, write_plate
+from unit.frames.makers import MakePlate
 
 _LOOP = """
 import sys
@@ -34,7 +37,7 @@ for frame in range(100000):
 """
 
 
-def test_killed_writer_leaves_whole_frames_or_none(tmp_path, make_plate):
+def test_killed_writer_leaves_whole_frames_or_none(tmp_path: Path, make_plate: MakePlate) -> None:
     for delay in (0.05, 0.11, 0.17):
         process = subprocess.Popen([sys.executable, "-c", _LOOP, str(tmp_path)], stdout=subprocess.PIPE, env=os.environ)
         assert process.stdout
@@ -53,12 +56,12 @@ def test_killed_writer_leaves_whole_frames_or_none(tmp_path, make_plate):
     assert list(tmp_path.glob(".understudy-*")) == [other]
 
 
-def test_failure_leaves_the_old_file(tmp_path, make_plate, monkeypatch):
+def test_failure_leaves_the_old_file(tmp_path: Path, make_plate: MakePlate, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.exr"
     write_plate(make_plate(), path)
     before = path.read_bytes()
 
-    def broken(*_args):
+    def broken(*_args: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(write_module, "_write", broken)
@@ -70,7 +73,7 @@ def test_failure_leaves_the_old_file(tmp_path, make_plate, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.exr"]
 
 
-def test_full_disk(tmp_path, make_plate):
+def test_full_disk(tmp_path: Path, make_plate: MakePlate) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
@@ -80,10 +83,11 @@ def test_full_disk(tmp_path, make_plate):
         small = make_plate("RGB", "half", Window(0, 0, 64, 64))
         write_plate(small, disk / "a.exr")
         before = (disk / "a.exr").read_bytes()
+        uniform = np.random.default_rng(0).random((480, 640, 3), np.float32)
         large = make_plate("RGBA", "float", Window(0, 0, 512, 512))
         for name in ("a.exr", "b.exr", "c.png", "d.tif", "e.dpx"):
             is_exr = name.endswith("exr")
-            plate = large if is_exr else make_plate("RGB", "uint16", Window(0, 0, 1024, 768))
+            plate = large if is_exr else make_plate("RGB", "uint16", Window(0, 0, 640, 480), pixels=uniform.copy())
             with pytest.raises(OutputError, match="the disk is full") as caught:
                 write_plate(plate, disk / name, WriteOptions(compression="none" if is_exr else ""))
             assert name in str(caught.value)
@@ -96,10 +100,12 @@ def test_full_disk(tmp_path, make_plate):
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_writer_that_loses_pixels_is_caught(tmp_path, make_plate, monkeypatch):
+def test_a_writer_that_loses_pixels_is_caught(
+    tmp_path: Path, make_plate: MakePlate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = write_module._write
 
-    def short(plate, temporary, *rest):
+    def short(plate: Plate, temporary: Path, *rest: Any) -> int:
         clamped = real(plate, temporary, *rest)
         os.truncate(temporary, temporary.stat().st_size * 2 // 3)
         return clamped
@@ -110,7 +116,7 @@ def test_a_writer_that_loses_pixels_is_caught(tmp_path, make_plate, monkeypatch)
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_are_made_and_folders_are_no_files(tmp_path, make_plate):
+def test_folders_are_made_and_folders_are_no_files(tmp_path: Path, make_plate: MakePlate) -> None:
     write_plate(make_plate(), tmp_path / "x" / "y z" / "ü.exr")
     assert (tmp_path / "x" / "y z" / "ü.exr").is_file()
     (tmp_path / "d.exr").mkdir()
@@ -121,8 +127,12 @@ def test_folders_are_made_and_folders_are_no_files(tmp_path, make_plate):
         write_plate(make_plate(), tmp_path / "file" / "a.exr")
 
 
-def test_errors_of_the_caller_pass_through(tmp_path: Path):
-    with pytest.raises(KeyError), atomic(tmp_path / "a.exr") as temporary:
-        temporary.write_bytes(b"x")
-        raise KeyError
+def test_errors_of_the_caller_pass_through(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic(tmp_path / "a.exr") as temporary:
+            temporary.write_bytes(b"x")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -14,6 +15,7 @@ from understudy.frames.compression import is_lossy, offered
 from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 from understudy.frames.write import WriteOptions, write_plate
+from unit.frames.makers import MakePlate
 
 WINDOWS = {
     "equal": (Window(0, 0, 53, 37), Window(0, 0, 53, 37)),
@@ -44,7 +46,7 @@ def assert_same(first: Plate, second: Plate) -> None:
 
 @pytest.mark.parametrize("compression", offered())
 @pytest.mark.parametrize("types", TYPES.values(), ids=TYPES)
-def test_every_compression_and_type(compression, types, tmp_path, make_plate):
+def test_every_compression_and_type(compression: Any, types: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     plate = make_plate(("R", "G", "B", "tag.id"), types, *WINDOWS["across"])
     path = tmp_path / "a.exr"
     options = WriteOptions(compression=compression)
@@ -63,7 +65,7 @@ def test_every_compression_and_type(compression, types, tmp_path, make_plate):
 @pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
 @pytest.mark.parametrize("compression", ["none", "zips", "zip", "piz"])
 @pytest.mark.parametrize("types", TYPES.values(), ids=TYPES)
-def test_every_window(windows, compression, types, tmp_path, make_plate):
+def test_every_window(windows: Any, compression: Any, types: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     plate = make_plate(("R", "G", "B", "tag.id"), types, *windows, pixel_aspect=2.0, frame=1001)
     write_plate(plate, tmp_path / "a.exr", WriteOptions(compression=compression))
     back = read_plate(tmp_path / "a.exr", frame=1001, colorspace="ACEScg")
@@ -71,14 +73,14 @@ def test_every_window(windows, compression, types, tmp_path, make_plate):
     assert back.frame == 1001
 
 
-def test_b44_loses_halves(tmp_path, make_plate):
+def test_b44_loses_halves(tmp_path: Path, make_plate: MakePlate) -> None:
     plate = make_plate("RGB", "half")
     assert write_plate(plate, tmp_path / "a.exr", WriteOptions(compression="b44")).lossy
     assert read_plate(tmp_path / "a.exr", frame=None, colorspace="x").pixels.tobytes() != plate.pixels.tobytes()
 
 
 @pytest.mark.parametrize("compression", ["b44", "b44a", "dwaa", "dwab", "dwaa:200", "pxr24"])
-def test_lossy_when_asked_and_reported(compression, tmp_path, make_plate):
+def test_lossy_when_asked_and_reported(compression: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     smooth = np.random.default_rng(1).normal(0.5, 1, (37, 53, 3)).astype(np.float32)
     plate = make_plate("RGB", "float", pixels=smooth)
     report = write_plate(plate, tmp_path / "a.exr", WriteOptions(compression=compression))
@@ -92,7 +94,7 @@ def test_lossy_when_asked_and_reported(compression, tmp_path, make_plate):
     assert_same(back, read_plate(tmp_path / "b.exr", frame=None, colorspace="ACEScg"))
 
 
-def test_lossless_input_compression_is_kept(tmp_path, make_plate):
+def test_lossless_input_compression_is_kept(tmp_path: Path, make_plate: MakePlate) -> None:
     for compression in ("none", "rle", "zips", "zip", "piz"):
         write_plate(make_plate(), tmp_path / "a.exr", WriteOptions(compression=compression))
         plate = read_plate(tmp_path / "a.exr", frame=None, colorspace="ACEScg")
@@ -100,13 +102,13 @@ def test_lossless_input_compression_is_kept(tmp_path, make_plate):
 
 
 @pytest.mark.parametrize("wish", ["htj3k", "zip:9", "dwaa:-1", "dwaa:x", "jpeg"])
-def test_unknown_compression_is_refused(wish, tmp_path, make_plate):
+def test_unknown_compression_is_refused(wish: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     with pytest.raises(UsageError, match="compression"):
         write_plate(make_plate(), tmp_path / "a.exr", WriteOptions(compression=wish))
     assert not list(tmp_path.iterdir())
 
 
-def test_uint_bits_survive_even_as_signaling_nan(tmp_path, make_plate):
+def test_uint_bits_survive_even_as_signaling_nan(tmp_path: Path, make_plate: MakePlate) -> None:
     integers = np.array([0x7F800001, 0x7FC00000, 0xFF800000, 0, 0xFFFFFFFF, 1], np.uint32).reshape(2, 3)
     plate = make_plate(["id"], "uint", Window(0, 0, 3, 2), pixels=integers.view(np.float32)[..., None].copy())
     write_plate(plate, tmp_path / "a.exr")
@@ -119,7 +121,7 @@ def test_uint_bits_survive_even_as_signaling_nan(tmp_path, make_plate):
 
 
 @pytest.mark.parametrize("types", [("half", "half", "half"), ("half", "float", "half"), ("half", "half", "uint")])
-def test_half_is_clamped_and_counted(types, tmp_path, make_plate):
+def test_half_is_clamped_and_counted(types: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     pixels = np.zeros((4, 5, 3), np.float32)
     pixels[0, 0, 0], pixels[1, 1, 0], pixels[2, 2, 0] = 70000, -1e30, 65504
     path = tmp_path / "a.exr"
@@ -131,7 +133,7 @@ def test_half_is_clamped_and_counted(types, tmp_path, make_plate):
     assert not back.sanitized
 
 
-def test_mixed_files_round_to_half_as_numpy_does(tmp_path, make_plate):
+def test_mixed_files_round_to_half_as_numpy_does(tmp_path: Path, make_plate: MakePlate) -> None:
     pixels = np.random.default_rng(3).normal(0, 1, (64, 64, 2)).astype(np.float32)
     pixels[:8] *= np.float32(2e-7)  # denormal halves
     pixels[8:16] *= 20000
@@ -143,7 +145,7 @@ def test_mixed_files_round_to_half_as_numpy_does(tmp_path, make_plate):
 
 
 @pytest.mark.parametrize("types", ["half", "float", ("half", "float", "half")])
-def test_nan_is_never_written(types, tmp_path, make_plate):
+def test_nan_is_never_written(types: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     pixels = np.zeros((2, 2, 3), np.float32)
     pixels[0, 0, 1] = np.nan
     with pytest.raises(PlateError, match="NaN"):
@@ -152,14 +154,14 @@ def test_nan_is_never_written(types, tmp_path, make_plate):
 
 
 @pytest.mark.parametrize("name", ["a.exr", "a.png", "a.tif", "a.dpx"])
-def test_two_writes_give_the_same_bytes(name, tmp_path, make_plate):
+def test_two_writes_give_the_same_bytes(name: Any, tmp_path: Path, make_plate: MakePlate) -> None:
     plate = make_plate("RGB", "uint8", pixels=np.linspace(0, 1, 37 * 53 * 3, dtype=np.float32).reshape(37, 53, 3))
     write_plate(plate, tmp_path / "one" / name)
     write_plate(plate, tmp_path / "two" / name)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_frames_in_threads_equal_frames_alone(tmp_path, make_plate):
+def test_frames_in_threads_equal_frames_alone(tmp_path: Path, make_plate: MakePlate) -> None:
     plates = [make_plate("RGBA", "half", Window(0, 0, 200, 300 + n)) for n in range(8)]
 
     def both(n: int) -> bytes:
@@ -170,14 +172,14 @@ def test_frames_in_threads_equal_frames_alone(tmp_path, make_plate):
         assert list(pool.map(both, range(8))) == [plate.pixels.tobytes() for plate in plates]
 
 
-def test_bands_equal_the_whole(tmp_path, make_plate):
+def test_bands_equal_the_whole(tmp_path: Path, make_plate: MakePlate) -> None:
     # Wide and tall enough for several bands.
     plate = make_plate("RGBA", "half", Window(-7, -9, 4096, 600))
     write_plate(plate, tmp_path / "a.exr")
     assert_same(plate, read_plate(tmp_path / "a.exr", frame=None, colorspace="ACEScg"))
 
 
-def test_identity_on_every_readable_file(shared_data: Path, tmp_path):
+def test_identity_on_every_readable_file(shared_data: Path, tmp_path: Path) -> None:
     count = 0
     for path in sorted((shared_data / "exr").glob("*.exr")):
         plate = read_plate(path, frame=None, colorspace="x")

@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts, views, tiles, levels, luminance-chroma, deep: everything becomes one honest plate."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 import pytest
 
 from understudy.contracts.errors import UsageError
-from understudy.contracts.plate import Window
+from understudy.contracts.plate import FloatImage, Window
 from understudy.frames import chroma
 from understudy.frames.chroma import REC709_PRIMARIES, luminance_weights
 from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 from understudy.frames.write import write_plate
+from unit.frames.makers import WriteParts
 
 
-def spec(width, height, channels, kind="half", x=0, y=0, **attributes):
+def spec(
+    width: int, height: int, channels: Sequence[str], kind: str = "half", x: int = 0, y: int = 0, **attributes: Any
+) -> oiio.ImageSpec:
     made = oiio.ImageSpec(width, height, len(channels), kind)
     made.channelnames = tuple(channels)
     made.x, made.y = x, y
@@ -26,11 +31,14 @@ def spec(width, height, channels, kind="half", x=0, y=0, **attributes):
     return made
 
 
-def noise(height, width, channels, seed=0):
-    return np.random.default_rng(seed).normal(0, 2, (height, width, channels)).astype(np.float16).astype(np.float32)
+def noise(height: int, width: int, channels: int, seed: int = 0) -> FloatImage:
+    values: FloatImage = (
+        np.random.default_rng(seed).normal(0, 2, (height, width, channels)).astype(np.float16).astype(np.float32)
+    )
+    return values
 
 
-def test_parts_merge_over_the_union(tmp_path, write_oiio):
+def test_parts_merge_over_the_union(tmp_path: Path, write_oiio: WriteParts) -> None:
     rgba, depth = noise(20, 30, 4), noise(10, 12, 1, 1)
     path = tmp_path / "a.exr"
     write_oiio(
@@ -57,7 +65,7 @@ def test_parts_merge_over_the_union(tmp_path, write_oiio):
         read_plate(path, frame=7, colorspace="x", channels=["Q"])
 
 
-def test_names_that_clash_take_their_part(tmp_path, write_oiio):
+def test_names_that_clash_take_their_part(tmp_path: Path, write_oiio: WriteParts) -> None:
     path = tmp_path / "a.exr"
     write_oiio(
         path,
@@ -70,7 +78,7 @@ def test_names_that_clash_take_their_part(tmp_path, write_oiio):
     assert {name for part in read_header(path).parts for name in part.channels} == set(plate.channels)
 
 
-def test_stereo_parts_are_named_as_single_part_files_name_them(tmp_path, write_oiio):
+def test_stereo_parts_are_named_as_single_part_files_name_them(tmp_path: Path, write_oiio: WriteParts) -> None:
     path = tmp_path / "a.exr"
     layers = ("forward.u", "forward.v")
     write_oiio(
@@ -99,7 +107,7 @@ def test_stereo_parts_are_named_as_single_part_files_name_them(tmp_path, write_o
     assert single.pixels.tobytes() == left.pixels.tobytes()
 
 
-def test_real_stereo_multi_part_and_single_part_agree_on_names(shared_data: Path):
+def test_real_stereo_multi_part_and_single_part_agree_on_names(shared_data: Path) -> None:
     multi = read_header(shared_data / "exr" / "Beachball_multipart.0001.exr")
     single = read_header(shared_data / "exr_seq_beachball" / "singlepart.0002.exr")
     names = {name for part in multi.parts for name in part.channels}
@@ -109,7 +117,7 @@ def test_real_stereo_multi_part_and_single_part_agree_on_names(shared_data: Path
 
 @pytest.mark.parametrize("tile", [(16, 16), (64, 32)])
 @pytest.mark.parametrize("compression", ["none", "zip", "piz"])
-def test_tiles_of_any_window(tile, compression, tmp_path, write_oiio):
+def test_tiles_of_any_window(tile: Any, compression: Any, tmp_path: Path, write_oiio: WriteParts) -> None:
     pixels = noise(75, 50, 4)
     made = spec(50, 75, "RGBA", x=-13, y=9, compression=compression)
     made.tile_width, made.tile_height = tile
@@ -120,7 +128,7 @@ def test_tiles_of_any_window(tile, compression, tmp_path, write_oiio):
     np.testing.assert_array_equal(plate.pixels, pixels)
 
 
-def test_levels_of_a_mip_map(shared_data: Path):
+def test_levels_of_a_mip_map(shared_data: Path) -> None:
     path = shared_data / "exr" / "MultiResolution_PeriodicPattern.exr"
     header = read_header(path)
     assert header.parts[0].levels == 10
@@ -134,7 +142,7 @@ def test_levels_of_a_mip_map(shared_data: Path):
         read_plate(path, frame=None, colorspace="x", level=10)
 
 
-def test_luminance_chroma_is_close_to_the_same_photograph_in_rgb(shared_data: Path):
+def test_luminance_chroma_is_close_to_the_same_photograph_in_rgb(shared_data: Path) -> None:
     rebuilt = read_plate(shared_data / "exr" / "Chromaticities_Rec709_YC.exr", frame=None, colorspace="x")
     original = read_plate(shared_data / "exr" / "Chromaticities_Rec709.exr", frame=None, colorspace="x")
     assert read_header(shared_data / "exr" / "Chromaticities_Rec709_YC.exr").parts[0].subsampled
@@ -149,7 +157,7 @@ def test_luminance_chroma_is_close_to_the_same_photograph_in_rgb(shared_data: Pa
 
 
 @pytest.mark.parametrize("length", [11, 12])
-def test_chroma_filter_keeps_constants_and_samples(length):
+def test_chroma_filter_keeps_constants_and_samples(length: Any) -> None:
     constant = chroma._double(np.full((6, 3), 0.25, np.float32), length)
     np.testing.assert_allclose(constant, 0.25, rtol=1e-5)
     assert constant.shape == (length, 3)
@@ -159,12 +167,12 @@ def test_chroma_filter_keeps_constants_and_samples(length):
     np.testing.assert_allclose(ramp, np.arange(7, 32, 0.5), rtol=1e-4)
 
 
-def test_luminance_alone_stays_one_channel(shared_data: Path):
+def test_luminance_alone_stays_one_channel(shared_data: Path) -> None:
     plate = read_plate(shared_data / "exr" / "LuminanceChroma_Garden.exr", frame=None, colorspace="x")
     assert plate.channels == ("Y",)
 
 
-def test_deep_is_flattened_and_says_so(shared_data: Path):
+def test_deep_is_flattened_and_says_so(shared_data: Path) -> None:
     path = shared_data / "exr" / "LowResLeftView_Trunks.exr"
     assert read_header(path).parts[0].deep
     plate = read_plate(path, frame=None, colorspace="x")
@@ -176,7 +184,7 @@ def test_deep_is_flattened_and_says_so(shared_data: Path):
     assert 0 < np.count_nonzero(alpha) < alpha.size
 
 
-def test_nan_and_infinity_are_replaced_and_counted(tmp_path, write_oiio, shared_data: Path):
+def test_nan_and_infinity_are_replaced_and_counted(tmp_path: Path, write_oiio: WriteParts, shared_data: Path) -> None:
     pixels = noise(6, 8, 3)
     pixels[0, 0, 0], pixels[1, 1, 1], pixels[2, 2, 2], pixels[3, 3, 0] = np.nan, np.inf, -np.inf, np.nan
     for kind in ("half", "float"):
