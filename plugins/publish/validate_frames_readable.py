@@ -2,6 +2,7 @@
 """Refuses sequences that are not whole."""
 
 import pyblish.api
+
 from understudy_bridge import BridgeError, run
 
 
@@ -10,20 +11,31 @@ class ValidateFramesReadable(pyblish.api.InstancePlugin):
 
     label = "Frames are whole"
     order = pyblish.api.ValidatorOrder
-    families = ["sequence"]  # noqa: RUF012 - pyblish's way to declare them
+    families = ["sequence"]
 
     def process(self, instance):  # type: ignore[no-untyped-def]
-        """Asks ``understudy inspect`` and keeps its answer in ``data["inspection"]``."""
-        pattern = instance.data["pattern"]
+        """Asks ``understudy inspect``, keeps its answer in ``data["inspection"]``, and tells all that is wrong."""
+        pattern, frames = instance.data["pattern"], instance.data.get("frames", "")
         try:
-            answers = run(["inspect", pattern])
+            answers = run(["inspect", *(["--frames", frames] if frames else []), "--", pattern])
         except BridgeError as error:
-            raise ValueError(f"{pattern} can't be published: {error}") from error
+            answers = [event for event in error.events if event.get("event") == "inspect"]
+            if not answers:
+                raise ValueError(f"{pattern} could not be looked at: {error}") from error
         instance.data["inspection"] = answers
-        for answer in answers:
-            missing = answer.get("missing")
-            if missing:
-                raise ValueError(f"{pattern}: frames {missing} are missing. Render them and publish again.")
-            bad = {key: answer[key] for key in ("nan", "inf") if answer.get(key)}
-            if bad:
-                raise ValueError(f"{pattern}: pixels are not finite ({bad}). Fix them upstream and publish again.")
+        problems = [problem for answer in answers for problem in find_problems(answer)]
+        if problems:
+            raise ValueError("\n".join([f"{pattern} is not whole:", *(f"- {problem}" for problem in problems)]))
+
+
+def find_problems(answer):  # type: ignore[no-untyped-def]
+    """Sentences about one object of ``understudy inspect --json``: what is wrong, and what to do."""
+    if answer.get("missing"):
+        yield f"Frames {answer['missing']} are missing. Render them and publish again."
+    for error in answer["errors"]:
+        where = f"{error['where']}: " if error["where"] else ""
+        fix = f"; {error['fix']}" if error["fix"] else ""
+        yield f"{where}{error['problem']}{fix}."
+    counts = [f"{answer[key]} {name}" for key, name in (("nan", "NaN"), ("inf", "infinite")) if answer.get(key)]
+    if counts:
+        yield f"{' and '.join(counts)} samples. Find the division by zero or the bad render, fix it and publish again."

@@ -1,29 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the executable, starts it, reads its JSON lines."""
 
+from __future__ import annotations  # hosts with Python 3.9 don't know `X | None`
+
 import json
 import os
+import queue
 import shutil
-import subprocess  # noqa: S404 - starting the command is this module's purpose
+import subprocess
 import threading
 from collections import deque
-from typing import Any, Callable, Dict, List, Optional, Sequence  # noqa: UP035 - hosts with Python 3.9
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 EXECUTABLE_VARIABLE = "UNDERSTUDY_EXECUTABLE"
 
-Event = Dict[str, Any]  # noqa: UP006 - hosts with Python 3.9
+Event = dict[str, Any]
+"""One JSON object that the command wrote."""
+
+CANCELLED = 130
+"""Exit code of a command that was told to stop."""
+
+_KEPT_COMPLAINTS = 50
+_HOST_VARIABLES = ("PYTHONHOME", "PYTHONPATH")  # they say where the host's Python lives, not the command's
 
 
 class BridgeError(Exception):
     """The command is missing or failed.
 
     Attributes:
-        exit_code: The command's exit code; None when it did not start.
+        exit_code: The command's exit code, 130 when it was cancelled; None when it did not start.
+        events: What it had told until then.
     """
 
-    def __init__(self, message: str, exit_code: Optional[int] = None) -> None:  # noqa: UP045 - Python 3.9
+    def __init__(self, message: str, exit_code: int | None = None, events: Sequence[Event] = ()) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.events = tuple(events)
 
 
 def find_executable() -> str:
@@ -42,64 +55,124 @@ def find_executable() -> str:
 
 def run(
     arguments: Sequence[str],
-    on_event: Callable[[Event], None] = lambda event: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    on_event: Callable[[Event], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
     poll_s: float = 0.1,
-) -> List[Event]:  # noqa: UP006 - Python 3.9
+    grace_s: float = 30.0,
+) -> list[Event]:
     """Runs ``understudy ARGUMENTS --json`` to its end.
 
     Args:
         arguments: Command and options, without ``--json``.
-        on_event: Hears each JSON object, in the calling thread.
-        cancelled: Asked every ``poll_s`` seconds; the command is then told to stop and cleans up.
+        on_event: Hears each JSON object as it comes, in the calling thread. What it raises ends the command.
+        cancelled: Asked at least every ``poll_s`` seconds, in the calling thread; once it is true, the command is told
+            to stop, cleans up and ends.
         poll_s: Seconds.
+        grace_s: Seconds a command that was told to stop has for that, before it is killed.
 
     Returns:
-        Every event.
+        Every event, in order.
 
     Raises:
         BridgeError: The command is missing, failed, or was cancelled (exit code 130).
     """
-    command = [find_executable(), *arguments, "--json"]
+    executable = find_executable()
+    # Before a "--": what follows that is never read as an option.
+    options = arguments.index("--") if "--" in arguments else len(arguments)
+    command = [executable, *arguments[:options], "--json", *arguments[options:]]
+    environment = {name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES}
     try:
         process = subprocess.Popen(  # noqa: S603 - a list, no shell
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
         )
-    except OSError as error:
-        raise BridgeError(f"{command[0]} can't be started: {error}") from error
-    lines: "deque[str]" = deque()
-    complaints: "deque[str]" = deque(maxlen=50)
+    except (OSError, ValueError) as error:
+        raise BridgeError(f"{executable} can't be started: {error}") from error
+    with process:
+        try:
+            return _follow(process, on_event, cancelled, poll_s, grace_s)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _follow(
+    process: subprocess.Popen[str],
+    on_event: Callable[[Event], object] | None,
+    cancelled: Callable[[], bool] | None,
+    poll_s: float,
+    grace_s: float,
+) -> list[Event]:
+    # Both pipes are drained by threads: a command that fills one while we wait on the other would hang.
+    lines: queue.Queue[str | None] = queue.Queue()
+    complaints: deque[str] = deque(maxlen=_KEPT_COMPLAINTS)
     readers = [
-        threading.Thread(target=lines.extend, args=(process.stdout,), daemon=True),
-        threading.Thread(target=complaints.extend, args=(process.stderr,), daemon=True),
+        threading.Thread(target=_read_lines, args=(process.stdout or (), lines), daemon=True),
+        threading.Thread(target=complaints.extend, args=(process.stderr or (),), daemon=True),
     ]
     for reader in readers:
         reader.start()
-    events: List[Event] = []  # noqa: UP006 - Python 3.9
-    told_to_stop = False
-    while readers[0].is_alive() or lines:
-        if lines:
-            event = _parse(lines.popleft())
+    events: list[Event] = []
+    killer: threading.Timer | None = None
+    try:
+        while True:
+            if killer is None and cancelled is not None and cancelled():
+                process.terminate()
+                killer = threading.Timer(grace_s, process.kill)
+                killer.daemon = True
+                killer.start()
+            try:
+                line = lines.get(timeout=poll_s)
+            except queue.Empty:
+                continue
+            if line is None:
+                break
+            event = _parse(line)
             if event is not None:
                 events.append(event)
-                on_event(event)
-            continue
-        if not told_to_stop and cancelled():
-            process.terminate()
-            told_to_stop = True
-        readers[0].join(poll_s)
-    code = process.wait()
-    readers[1].join()
+                if on_event is not None:
+                    on_event(event)
+        code = process.wait()
+        for reader in readers:
+            reader.join()
+    finally:
+        if killer is not None:
+            killer.cancel()
+    if code < 0 and killer is not None:
+        code = CANCELLED  # it ended by our signal, before it could catch it
     if code != 0:
-        errors = [event for event in events if event.get("event") == "error"]
-        text = errors[-1].get("problem", "") if errors else "".join(complaints).strip()
-        raise BridgeError(text or f"understudy ended with exit code {code}", code)
+        raise BridgeError(_sentence(events, complaints, code), code, events)
     return events
 
 
-def _parse(line: str) -> Optional[Event]:  # noqa: UP045 - Python 3.9
+def _read_lines(stream: Iterable[str], lines: queue.Queue[str | None]) -> None:
+    try:
+        for line in stream:
+            lines.put(line)
+    finally:
+        lines.put(None)
+
+
+def _parse(line: str) -> Event | None:
     try:
         value = json.loads(line)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _sentence(events: Sequence[Event], complaints: Iterable[str], code: int) -> str:
+    """What the command said of its failure: the error event, else stderr, else the exit code."""
+    for event in reversed(events):
+        if event.get("event") == "error" and event.get("problem"):
+            where = f"{event['where']}: " if event.get("where") else ""
+            fix = f"; {event['fix']}" if event.get("fix") else ""
+            return f"{where}{event['problem']}{fix}"
+    if code == CANCELLED:
+        return "cancelled"
+    return "".join(complaints).strip() or f"understudy ended with exit code {code}"
