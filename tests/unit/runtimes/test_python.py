@@ -98,6 +98,7 @@ def test_an_undeclared_sibling_is_refused(
         pytest.param("def load(folder:\n", "adapter.py:1", "mine does not load", id="syntax"),
         pytest.param("\n\nimport no_such_thing\n", "adapter.py:3", "no_such_thing", id="import"),
         pytest.param("def load(folder):\n    return 1 / 0\n", "adapter.py:2", "division by zero", id="load fails"),
+        pytest.param("raise SystemExit(3)\n", "adapter.py:1", "SystemExit: 3", id="exits"),
         pytest.param("LOAD = 1\n", "adapter.py", "has no function load", id="no load"),
         pytest.param("def load(folder):\n    return 3\n", "adapter.py", "load() returned int", id="no model"),
     ],
