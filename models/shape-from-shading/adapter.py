@@ -40,8 +40,11 @@ class ShapeFromShading:
         height, width = image.shape[:2]
         relief = np.float32(call.options.get("relief", 2.0))
         small = _small(image)
-        luma = _f32(np.maximum(small @ _WEIGHTS, 0))
+        # Sums of the largest floats may overflow; nothing a million times the middle tells more than that it is bright.
+        with np.errstate(over="ignore", invalid="ignore"):
+            luma = _f32(np.maximum(np.nan_to_num(small @ _WEIGHTS), 0))
         level = _level(luma)
+        luma = np.minimum(luma, np.float32(1e6) * level)
         stops = _f32(np.log(luma + np.float32(_FLOOR) * level))
         side = max(small.shape[:2])
         right, down, agreement = _slopes(stops, side)
@@ -89,7 +92,7 @@ def _large(image: _Plane, width: int, height: int) -> _Plane:
 def _level(luma: _Plane) -> np.float32:
     """The brightness of the middle of the picture's range; a black picture counts as gray."""
     lit = luma[luma > 0]
-    return np.float32(np.median(lit)) if lit.size else np.float32(_GRAY)
+    return np.float32(np.clip(np.median(lit), 1e-20, 1e20)) if lit.size else np.float32(_GRAY)
 
 
 def _slopes(stops: _Plane, side: int) -> tuple[_Plane, _Plane, _Plane]:

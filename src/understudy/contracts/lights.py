@@ -15,7 +15,7 @@ Vector3 = tuple[float, float, float]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Light(_Part):
@@ -96,7 +96,7 @@ class LightRig(_Part):
         lights: Any number of lights; their light adds up.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
     schema_: Literal["understudy.lights/1"] = Field("understudy.lights/1", alias="schema")
     lights: tuple[Light, ...] = ()

@@ -96,12 +96,9 @@ def average(picture: FloatImage, rows: int) -> Doubles:
     """
     height, width = picture.shape[:2]
     rows = min(rows, height)
-    vertical = _overlaps(height, rows)
-    # Inside one texel the weight of a strip is the solid angle between its edges.
-    weights = vertical * solid_angles(height)[None]
-    weights /= weights.sum(axis=1, keepdims=True)
-    horizontal = _overlaps(width, 2 * rows)
-    horizontal /= horizontal.sum(axis=1, keepdims=True)
+    # A strip of latitude weighs as much as the sphere's area between its edges: its height along y.
+    weights = _overlaps(np.cos(np.arange(height + 1) / height * np.pi), np.cos(np.arange(rows + 1) / rows * np.pi))
+    horizontal = _overlaps(np.arange(width + 1) / width, np.arange(2 * rows + 1) / (2 * rows))
     image = picture.astype(np.float64)
     return np.stack([weights @ image[..., c] @ horizontal.T for c in range(3)], axis=-1)
 
@@ -189,13 +186,13 @@ def _filter(picture: FloatImage, rows: int) -> Sky:
     return Sky(suns, np.stack(glossy).astype(np.float32), np.stack(diffuse).astype(np.float32))
 
 
-def _overlaps(fine: int, coarse: int) -> Doubles:
-    """How much of each fine cell lies in each coarse cell, ``(coarse, fine)``."""
-    edges = np.arange(fine + 1) / fine * coarse
-    low = np.maximum(edges[:-1][None], np.arange(coarse)[:, None])
-    high = np.minimum(edges[1:][None], np.arange(1, coarse + 1)[:, None])
-    overlap: Doubles = np.maximum(high - low, 0.0)
-    return overlap
+def _overlaps(fine: Doubles, coarse: Doubles) -> Doubles:
+    """Share of each coarse cell that each fine cell covers, ``(coarse, fine)``, from their edges, in either order."""
+    fine_low, fine_high = np.minimum(fine[:-1], fine[1:]), np.maximum(fine[:-1], fine[1:])
+    low, high = np.minimum(coarse[:-1], coarse[1:])[:, None], np.maximum(coarse[:-1], coarse[1:])[:, None]
+    overlap = np.maximum(np.minimum(high, fine_high) - np.maximum(low, fine_low), 0.0)
+    shares: Doubles = overlap / overlap.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _take_suns(picture: FloatImage, grid: Doubles) -> tuple[Doubles, tuple[Sun, ...]]:
