@@ -41,7 +41,9 @@ def serve(
 ) -> None:
     """Serves this machine's engine over gRPC until it is told to stop (Ctrl-C, SIGTERM)."""
     stop = _stop_signals()
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # before gRPC loads: its fork handlers only cost
+    # Before gRPC loads: its fork handlers only cost, and its own lines on standard error are no JSON.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     from understudy.roles.engine import LocalEngine
     from understudy.service.limits import Limits
