@@ -11,7 +11,7 @@ from understudy.contracts.header import ColorFacts, FileHeader, Part
 from understudy.contracts.plate import SampleType, Window
 from understudy.frames.chroma import chroma_header
 from understudy.frames.layout import FilePart, plate_names
-from understudy.frames.library import SubsampledError, check_size, container_name, open_input
+from understudy.frames.library import SubsampledError, check_size, container_name, open_input, readable
 from understudy.frames.metadata import collect
 
 _EXR_TYPES: dict[str, SampleType] = {"half": "half", "float": "float", "uint": "uint"}
@@ -93,9 +93,9 @@ def file_parts(path: Path, source: oiio.ImageInput) -> tuple[FilePart, ...]:
         parts.append(
             FilePart(
                 index=index,
-                name=spec.get_string_attribute("oiio:subimagename") if exr else "",
-                view=spec.get_string_attribute("view"),
-                channels=tuple(spec.channelnames),
+                name=readable(spec.get_string_attribute("oiio:subimagename")) if exr else "",
+                view=readable(spec.get_string_attribute("view")),
+                channels=tuple(readable(name) for name in spec.channelnames),
                 sample_types=_sample_types(path, spec, exr=exr),
                 window=Window(spec.x, spec.y, spec.width, spec.height),
                 tile=(spec.tile_width, spec.tile_height) if exr and spec.tile_width else None,

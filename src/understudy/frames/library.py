@@ -118,6 +118,17 @@ def open_input(path: Path) -> oiio.ImageInput:
     return source
 
 
+def readable(text: str) -> str:
+    """A header string as Unicode: bytes that are no UTF-8 (old files hold Latin-1) become the characters they meant."""
+    if text.isascii():
+        return text
+    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 class SubsampledError(InputError):
     """OpenImageIO refuses subsampled channels; the OpenEXR module reads them."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.plate import MetadataValue
+from understudy.frames.library import readable
 
 CARRIED = frozenset(
     {
@@ -89,10 +90,10 @@ def collect(spec: oiio.ImageSpec) -> dict[str, MetadataValue]:
     found: dict[str, MetadataValue] = {}
     attributes: Any = spec.extra_attribs
     for attribute in attributes:
-        name = str(attribute.name)
+        name = readable(str(attribute.name))
         if name == "multiView":
             views = (attribute.value,) if isinstance(attribute.value, str) else attribute.value
-            found[name] = ",".join(str(view) for view in views)
+            found[name] = ",".join(readable(str(view)) for view in views)
         elif name == "ICCProfile":
             found[name] = tuple(int(byte) for byte in attribute.value)
         elif name in _KEPT_APART or not is_structural(name):
@@ -107,7 +108,9 @@ def collect(spec: oiio.ImageSpec) -> dict[str, MetadataValue]:
 
 
 def _simple(value: Any) -> MetadataValue | None:
-    if isinstance(value, (str, float)) or (isinstance(value, int) and -(2**31) <= value < 2**32):
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, float) or (isinstance(value, int) and -(2**31) <= value < 2**32):
         return value
     if isinstance(value, tuple) and value and len(value) <= 64:
         if all(isinstance(item, int) for item in value):

@@ -259,7 +259,8 @@ def _fill_uint(path: Path, part: FilePart, columns: dict[int, int], target: Floa
     except (RuntimeError, ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
         raise _cut_short(path, str(error)) from None
     for channel, column in columns.items():
-        plane = found[part.channels[channel]].pixels
+        stored = found.get(part.channels[channel])
+        plane = stored.pixels if stored else None
         if plane is None or plane.shape != target.shape[:2]:
             raise _cut_short(path, "")
         target[..., column] = plane.view(np.float32)

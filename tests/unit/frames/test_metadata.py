@@ -127,3 +127,13 @@ def test_pixel_aspect_and_screen_window(tmp_path: Path, make_plate: MakePlate) -
     back = read_plate(tmp_path / "a.exr", frame=None, colorspace="x")
     assert back.pixel_aspect == pytest.approx(1.9)
     assert back.metadata["screenWindowWidth"] == 2
+
+
+def test_bytes_that_are_no_utf8_become_readable(tmp_path: Path, make_plate: MakePlate) -> None:
+    write_plate(make_plate(["R", "Zq"], metadata={"note": "cafe", "also": "Zürich"}), tmp_path / "a.exr")
+    data = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "a.exr").write_bytes(data.replace(b"cafe", b"caf\xe9").replace(b"Zq\0", b"\xe9q\0"))
+    back = read_plate(tmp_path / "a.exr", frame=None, colorspace="x")
+    assert back.metadata["note"] == "café"
+    assert back.metadata["also"] == "Zürich"
+    assert set(back.channels) == {"R", "éq"}

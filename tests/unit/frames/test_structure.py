@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import OpenImageIO as oiio
 import pytest
 
@@ -140,6 +141,18 @@ def test_levels_of_a_mip_map(shared_data: Path) -> None:
     assert abs(full.pixels.mean() - half.pixels.mean()) < 0.02
     with pytest.raises(UsageError, match="levels 0 to 9"):
         read_plate(path, frame=None, colorspace="x", level=10)
+
+
+def test_full_size_of_a_rip_map(tmp_path: Path) -> None:
+    tiles = OpenEXR.TileDescription()
+    tiles.xSize = tiles.ySize = 16
+    tiles.mode = OpenEXR.RIPMAP_LEVELS
+    pixels = noise(40, 64, 1)[..., 0].astype(np.float16)
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.tiledimage, "tiles": tiles}
+    OpenEXR.File(header, {"R": pixels.copy()}).write(str(tmp_path / "a.exr"))
+    assert read_header(tmp_path / "a.exr").parts[0].levels == 7
+    back = read_plate(tmp_path / "a.exr", frame=None, colorspace="x")
+    np.testing.assert_array_equal(back.pixels[..., 0], pixels.astype(np.float32))
 
 
 def test_luminance_chroma_is_close_to_the_same_photograph_in_rgb(shared_data: Path) -> None:
