@@ -13,7 +13,7 @@ from understudy.contracts.errors import PlateError
 from understudy.contracts.jobs import RelightParams
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.roles.relight.energy import Values
-from understudy.roles.relight.shading import Planes, normalized
+from understudy.roles.relight.shading import Planes, constant, normalized
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "albedo": ("albedo", "base_color", "basecolor", "diffuse_albedo"),
@@ -55,9 +55,9 @@ class Rows:
         normal: Unit camera-space normals; zero where there is none. None without a normal.
         position: Camera-space points; None without position and depth.
         view: Unit vectors to the camera.
-        roughness: 0.5 without an AOV.
-        metallic: 0 without an AOV.
-        confidence: In the normal and the albedo; 1 for AOVs.
+        roughness: 0.5 without an AOV: one number for all pixels, which saves most of the work.
+        metallic: 0 without an AOV, the same.
+        confidence: In the normal and the albedo; 1 for AOVs, the same.
     """
 
     cover: Values
@@ -192,7 +192,7 @@ class Aovs:
 
     def _material(self, name: str, top: int, bottom: int, default: float) -> Values:
         if name not in self.sources:
-            return np.full((bottom - top) * self.plate.width, default, np.float32)
+            return constant(default)
         (values,) = self._planes(name, top, bottom)
         return values
 

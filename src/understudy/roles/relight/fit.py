@@ -132,7 +132,7 @@ def fit_light(rgb: FloatImage, normal: Planes, albedo: FloatImage | None, weight
 
 
 def fit_normals(
-    images: Sequence[FloatImage], directions: Sequence[Sequence[float]], strengths: Sequence[float] | None = None
+    images: Sequence[FloatImage], directions: npt.ArrayLike, strengths: npt.ArrayLike | None = None
 ) -> tuple[FloatImage, FloatImage]:
     """Normals and albedo of a matte scene from pictures under different distant lights (Woodham 1980).
 
@@ -151,12 +151,12 @@ def fit_normals(
     Raises:
         UsageError: There are fewer than three pictures, they differ in size, or their lights lie in a plane.
     """
-    if len(images) < 3 or len(images) != len(directions) or len({image.shape for image in images}) != 1:
+    unit = np.array(directions, np.float64)
+    if len(images) < 3 or unit.shape != (len(images), 3) or len({image.shape for image in images}) != 1:
         raise UsageError(
-            f"got {len(images)} pictures and {len(directions)} directions",
+            f"got {len(images)} pictures and directions of shape {unit.shape}",
             fix="give three or more of one size, one each",
         )
-    unit = np.array(directions, np.float64)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     power = np.ones(len(images)) if strengths is None else np.array(strengths, np.float64)
     lights = unit * power[:, None] / np.pi

@@ -54,7 +54,7 @@ def sample(aovs: Aovs) -> Samples:
     position = joined([each.position for each in rows if each.position is not None]) if aovs.has_position else None
     albedo = joined([each.albedo for each in rows if each.albedo is not None]) if aovs.has("albedo") else None
     cover = np.concatenate([each.cover[columns] for each in rows])
-    weight = np.concatenate([each.confidence[columns] for each in rows])
+    weight = np.concatenate([np.broadcast_to(each.confidence, each.cover.shape)[columns] for each in rows])
     # Half-covered pixels show two surfaces; their color is not that of one under light.
     weight = np.where(cover > 0.5, np.maximum(weight, 0), np.float32(0))
     if albedo is None and plate.premultiplied:

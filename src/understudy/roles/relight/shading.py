@@ -72,8 +72,8 @@ class Surface:
     Args:
         normal: Unit normals, planes of ``(n,)``; a zero normal is unlit.
         view: Unit vectors toward the camera.
-        roughness: ``(n,)``, 0-1 (values beyond count as the nearest).
-        metallic: ``(n,)``, 0-1 (the same).
+        roughness: ``(n,)`` or ``(1,)``, 0-1 (values beyond count as the nearest).
+        metallic: ``(n,)`` or ``(1,)``, 0-1 (the same).
     """
 
     def __init__(self, normal: Planes, view: Planes, roughness: Values, metallic: Values) -> None:

@@ -38,9 +38,9 @@ def plate(pixels: Any, channels: str, **fields: Any) -> Plate:
     pixels = np.ascontiguousarray(pixels, np.float32)
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     names = tuple(channels.split())
-    fields = {"data_window": window, "display_window": window, "colorspace": "ACEScg"} | fields
-    fields.setdefault("sample_types", ("half",) * len(names))
-    return Plate(pixels=pixels, channels=names, **fields)
+    known: dict[str, Any] = {"data_window": window, "display_window": window, "colorspace": "ACEScg"}
+    known["sample_types"] = ("half",) * len(names)
+    return Plate(pixels=pixels, channels=names, **(known | fields))
 
 
 def ball(width: int = 48, height: int = 40) -> dict[str, Plate]:

@@ -134,7 +134,9 @@ def test_depth_is_distance_along_the_axis() -> None:
         RelightParams(field_of_view=90),
         engine()._color,
     )
-    x, y, z = aovs.rows(0, 40).position or ()
+    position = aovs.rows(0, 40).position
+    assert position is not None
+    x, y, z = position
     x, y = x.reshape(40, width), y.reshape(40, width)
     assert np.all(z == -3)
     assert x[0, 0] == pytest.approx(-3 * (1 - 1 / width))

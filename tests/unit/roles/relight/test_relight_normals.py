@@ -22,7 +22,9 @@ def cat(data: Path, step: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray
     folder = data / "relight_psbox_cat"
     images = []
     for number in range(1, 13):
-        gray = cv2.imread(str(folder / f"Image_{number:02d}.png"), cv2.IMREAD_GRAYSCALE)[::step, ::step]
+        gray = cv2.imread(str(folder / f"Image_{number:02d}.png"), cv2.IMREAD_GRAYSCALE)
+        assert gray is not None
+        gray = gray[::step, ::step]
         images.append(np.repeat(gray[..., None].astype(np.float32) / 255, 3, axis=2))
     strengths = np.loadtxt(folder / "light_strength_derived.txt") * np.pi
     return images, np.loadtxt(folder / "light_directions.txt").T, strengths
@@ -78,7 +80,7 @@ def test_shading_tells_more_than_a_flat_picture(shared_data: Path) -> None:
     truth, _ = fit_normals(images, directions, strengths)
     lit = (np.mean(images, axis=0)[..., 0] > 0.02) & (truth[..., 2] > 0.1)
     tensors = shading_normals(images[4])
-    flat = degrees(truth[lit], np.broadcast_to(np.float32([0, 0, 1]), truth[lit].shape))
+    flat = degrees(truth[lit], np.broadcast_to(np.array([0, 0, 1], np.float32), truth[lit].shape))
     assert degrees(truth[lit], tensors["normal"][lit]) < 0.75 * flat
     confidence = tensors["confidence"][lit][:, 0]
     errors = np.degrees(np.arccos(np.clip((truth * tensors["normal"]).sum(axis=-1)[lit], -1, 1)))

@@ -34,8 +34,8 @@ def wild() -> Plate:
 def lit_ball(*lights: dict[str, Any]) -> dict[str, Plate]:
     """A matte ball with normal and albedo AOVs whose color is exactly albedo times light."""
     plates = ball(96, 80)
-    normal = tuple(np.ascontiguousarray(plates["normal"].pixels[..., c].ravel()) for c in range(3))
-    shade = Lighting(rig(*lights), {}).matte(normal, None).reshape(3, 80, 96)
+    x, y, z = np.moveaxis(plates["normal"].pixels, -1, 0).reshape(3, -1)
+    shade = Lighting(rig(*lights), {}).matte((x, y, z), None).reshape(3, 80, 96)
     color = np.moveaxis(shade, 0, -1) * plates["albedo"].pixels
     pixels = np.concatenate([color, plates["plate"].pixels[..., 3:]], axis=-1)
     return {"plate": plates["plate"].with_pixels(pixels), "normal": plates["normal"], "albedo": plates["albedo"]}
@@ -92,7 +92,7 @@ def test_one_frames_light_can_hold_for_another() -> None:
     plates = lit_ball(SUN, SKY)
     held = relight({**plates, "present": plates["plate"]}, WARM, method="ratio")
     assert held.report["present_light"]["kind"] == "fitted"
-    darker = plates["plate"].with_pixels(plates["plate"].pixels * np.float32([0.5, 0.5, 0.5, 1, 1]))
+    darker = plates["plate"].with_pixels(plates["plate"].pixels * np.array([0.5, 0.5, 0.5, 1, 1], np.float32))
     each = relight({**plates, "plate": darker, "present": plates["plate"]}, WARM, method="ratio")
     assert each.report["present_light"] == held.report["present_light"]
     assert each.report["ratio_range"] == held.report["ratio_range"]
@@ -117,7 +117,7 @@ def test_negatives_and_highlights_scale_with_their_pixel() -> None:
     args: dict[str, Any] = {"method": "ratio", "present": rig(SUN, SKY), "passes": ("ratio",)}
     out = relight({**plates, "plate": source}, SUN | {"exposure": 5.0}, **args).plates["plate"]
     ratio = out.take(["ratio.R", "ratio.G", "ratio.B"])[40, 40]
-    np.testing.assert_array_equal(out.pixels[40, 40, :2], np.float32([-2.5, 1000]) * ratio[:2])
+    np.testing.assert_array_equal(out.pixels[40, 40, :2], np.array([-2.5, 1000], np.float32) * ratio[:2])
     assert np.isfinite(out.pixels).all()
 
 

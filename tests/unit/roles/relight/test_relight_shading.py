@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from understudy.roles.relight.shading import Beam, Surface, brdf, constant, normalized
+from understudy.roles.relight.shading import Beam, Planes, Surface, brdf, constant, normalized
 
 WHITE = (1.0, 1.0, 1.0)
 
@@ -15,6 +15,15 @@ def surfaces(roughness: float, metallic: float, count: int = 400) -> Surface:
     view = (np.sqrt(1 - nv * nv), np.zeros_like(nv), nv)
     normal = (np.zeros_like(nv), np.zeros_like(nv), np.ones_like(nv))
     return Surface(normal, view, np.full_like(nv, roughness), np.full_like(nv, metallic))
+
+
+def directions(rng: np.random.Generator) -> Planes:
+    x, y, z = rng.normal(size=(3, 400)).astype(np.float32)
+    return normalized((x, y, z))
+
+
+def upper(vectors: Planes, keep: np.ndarray) -> Planes:
+    return vectors[0][keep], vectors[1][keep], np.abs(vectors[2][keep])
 
 
 def outgoing(surface: Surface, albedo: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,13 +49,13 @@ def test_sum_over_a_sky_of_beams_keeps_the_energy(roughness: float, metallic: fl
     z = ((edges[1:] + edges[:-1]) / 2)[:, None]
     phi = ((np.arange(columns) + 0.5) / columns * np.pi)[None]
     sine = np.sqrt(1 - z * z)
-    light = tuple((p + 0 * phi).ravel().astype(np.float32) for p in (sine * np.cos(phi), sine * np.sin(phi), z))
+    x, y, up = ((p + 0 * phi).ravel().astype(np.float32) for p in (sine * np.cos(phi), sine * np.sin(phi), z))
     weight = np.repeat((edges[:-1] - edges[1:]) * 2 * np.pi / columns, columns).astype(np.float32)
     one = np.ones_like(weight)
     for nv in (0.15, 0.4, 0.7, 1.0):
         view = (np.sqrt(1 - nv * nv) * one, 0 * one, np.float32(nv) * one)
         surface = Surface((0 * one, 0 * one, one), view, roughness * one, metallic * one)
-        surface.add_beam(Beam(light, weight, WHITE, 0 * one))
+        surface.add_beam(Beam((x, y, up), weight, WHITE, 0 * one))
         total = np.add(*surface.outgoing((one, one, one), one))[0].sum(dtype=np.float64)
         assert 0.99 <= total <= 1.002
 
@@ -54,10 +63,9 @@ def test_sum_over_a_sky_of_beams_keeps_the_energy(roughness: float, metallic: fl
 @pytest.mark.parametrize(("roughness", "metallic"), [(0.2, 0.0), (0.5, 1.0), (0.9, 0.3)])
 def test_light_and_camera_may_change_places(roughness: float, metallic: float) -> None:
     rng = np.random.default_rng(3)
-    a, b = (normalized(tuple(rng.normal(size=(3, 500)).astype(np.float32))) for _ in range(2))
-    a, b = (a[0], a[1], np.abs(a[2])), (b[0], b[1], np.abs(b[2]))
-    keep = (a[2] > 0.05) & (b[2] > 0.05)
-    a, b = tuple(p[keep] for p in a), tuple(p[keep] for p in b)
+    a, b = directions(rng), directions(rng)
+    keep = (np.abs(a[2]) > 0.05) & (np.abs(b[2]) > 0.05)
+    a, b = upper(a, keep), upper(b, keep)
     one = np.ones_like(a[0])
     normal = (0 * one, 0 * one, one)
     albedo = (0.8 * one, 0.5 * one, 0.1 * one)
@@ -68,10 +76,9 @@ def test_light_and_camera_may_change_places(roughness: float, metallic: float) -
 
 def test_specular_is_ggx_with_smith_and_schlick() -> None:
     rng = np.random.default_rng(5)
-    light, view = (normalized(tuple(rng.normal(size=(3, 300)).astype(np.float32))) for _ in range(2))
-    light, view = (light[0], light[1], np.abs(light[2])), (view[0], view[1], np.abs(view[2]))
-    keep = (light[2] > 0.1) & (view[2] > 0.1)
-    light, view = tuple(p[keep] for p in light), tuple(p[keep] for p in view)
+    light, view = directions(rng), directions(rng)
+    keep = (np.abs(light[2]) > 0.1) & (np.abs(view[2]) > 0.1)
+    light, view = upper(light, keep), upper(view, keep)
     one = np.ones_like(light[0])
     # Below roughness 0.19 there is no multiple scattering, and a black metal has only Schlick's edge.
     value = brdf((0 * one, 0 * one, one), view, light, (0.7 * one,) * 3, 0.15 * one, one)[0]
