@@ -24,6 +24,9 @@ _TYPES: dict[str, tuple[SampleType, ...]] = {
 }
 JPEG_QUALITY = 95
 
+ASSOCIATED = frozenset({"exr", "dpx", "tiff", "jpeg", "hdr"})
+"""Containers whose color is written multiplied by alpha; TIFF can also say that it is not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
@@ -103,7 +106,7 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
     return Encoding(
         sample_types=(kind,) * len(kept),
         depth=depth,
-        associated=plate.premultiplied if container == "tiff" else container != "png",
+        associated=plate.premultiplied if container == "tiff" else container in ASSOCIATED,
         compression=compression or ("zip" if container == "tiff" else ""),
         lossy=container == "hdr",
         notes=notes,
