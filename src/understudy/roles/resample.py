@@ -8,11 +8,13 @@ blocks by matrix products: one path for every factor, up and down, at the speed 
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
@@ -27,10 +29,14 @@ Indices = npt.NDArray[np.int64]
 _BLOCK = 16
 _WIDE = 4
 _NEAR_OVERFLOW = 1e36
-_HEADROOM = 2.0**8
+HEADROOM = np.float32(2.0**-8)
+"""Factor under which sums of the largest floats stay finite; exact, as a power of two is."""
 _CHUNK_ROWS = 8
 _CHUNK_COLUMNS = 64
 _LIMIT_ROWS = 128
+_ONE_THREAD = 250_000
+"""Multiplications of one matrix product: too few for OpenBLAS to share out among threads, which then wait in turns."""
+_WORKERS = max(1, min(8, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +210,10 @@ def limited(
                 neighbors=None if neighbors is None else np.ascontiguousarray(neighbors[..., at : at + _WIDE]),
             )
         return out
-    if max(float(image.max()), -float(image.min())) > _NEAR_OVERFLOW:
-        small = np.float32(1 / _HEADROOM)
-        near = None if neighbors is None else neighbors * small
-        far = limited(image * small, rows, columns, in_x=in_x, in_y=in_y, overshoot=overshoot, neighbors=near)
-        most = float(np.finfo(np.float32).max)
-        return np.clip(far.astype(np.float64) * _HEADROOM, -most, most).astype(np.float32)
+    if near_overflow(image):
+        near = None if neighbors is None else neighbors * HEADROOM
+        far = limited(image * HEADROOM, rows, columns, in_x=in_x, in_y=in_y, overshoot=overshoot, neighbors=near)
+        return from_headroom(far)
     reach = 0 if overshoot is None else _neighborhood(max(rows.stretch, columns.stretch))
     left, right = _lacking(columns, in_x, image.shape[1], reach)
     top, bottom = _lacking(rows, in_y, image.shape[0], reach)
@@ -218,16 +222,48 @@ def limited(
     around = whole if neighbors is None else _padded(neighbors, padding)
     x0, y0 = in_x - left, in_y - top
     across, down = _plan(columns, count), _plan(rows, 1)
-    # Chunks that stay in the cache from the first product to the limits.
-    for lines in _groups(down, _CHUNK_ROWS):
-        for cells in _groups(across, _CHUNK_COLUMNS):
-            begin, end = lines[0].begin, lines[-1].end
-            first, last = cells[0].begin, cells[-1].end
-            middle = _across(whole, cells, x0, lines[0].start - y0, lines[-1].stop - y0)
-            _down(middle, lines, out.reshape(height, -1)[begin:end, first * count : last * count])
-            if overshoot is not None:
-                part = _Part(rows.floors[begin:end] - y0, columns.floors[first:last] - x0, reach)
-                _limit(out[begin:end, first:last], around, part, overshoot)
+
+    def chunk(lines: tuple[_Block, ...], cells: tuple[_Block, ...]) -> None:
+        begin, end = lines[0].begin, lines[-1].end
+        first, last = cells[0].begin, cells[-1].end
+        middle = _across(whole, cells, x0, lines[0].start - y0, lines[-1].stop - y0)
+        _down(middle, lines, out.reshape(height, -1)[begin:end, first * count : last * count])
+        if overshoot is not None:
+            part = _Part(rows.floors[begin:end] - y0, columns.floors[first:last] - x0, reach)
+            _limit(out[begin:end, first:last], around, part, overshoot)
+
+    # Chunks stay in the cache from the first product to the limits, and touch disjoint parts of the output.
+    chunks = list(product(_groups(down, _CHUNK_ROWS), _groups(across, _CHUNK_COLUMNS)))
+    if len(chunks) < 2 * _WORKERS:
+        for lines, cells in chunks:
+            chunk(lines, cells)
+    else:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(lambda both: chunk(*both), chunks))
+    return out
+
+
+def near_overflow(image: FloatImage) -> bool:
+    """Whether a weighted sum of the samples might pass the largest float."""
+    return max(float(image.max()), -float(image.min())) > _NEAR_OVERFLOW
+
+
+def from_headroom(image: FloatImage) -> FloatImage:
+    """Undoes a multiplication by :data:`HEADROOM`; what passes the largest float becomes the largest float."""
+    most = np.finfo(np.float32).max * HEADROOM
+    return np.clip(image, -most, most) / HEADROOM
+
+
+def convolve(image: FloatImage, kernel: Weights) -> FloatImage:
+    """Filters both axes with one centered kernel of odd length; edges repeat.
+
+    Args:
+        image: ``(h, w, n)`` with n at most 4.
+        kernel: ``(taps,)``.
+    """
+    weights = kernel.astype(np.float32)
+    out = np.empty_like(image)
+    cv2.sepFilter2D(image, cv2.CV_32F, weights, weights, dst=out, borderType=cv2.BORDER_REPLICATE)
     return out
 
 
@@ -351,7 +387,10 @@ def _across(image: FloatImage, blocks: tuple[_Block, ...], in_x: int, top: int, 
         source = flat[:, (block.start - in_x) * count : (block.stop - in_x) * count]
         target = out[:, (block.begin - first) * count : (block.end - first) * count]
         # A single channel's matrix is shared with the vertical pass, where it stands on the left.
-        np.matmul(source, block.matrix if count > 1 else block.matrix.T, out=target)
+        right = block.matrix if count > 1 else block.matrix.T
+        step = max(1, _ONE_THREAD // right.size)
+        for at in range(0, len(source), step):
+            np.matmul(source[at : at + step], right, out=target[at : at + step])
     return out
 
 
@@ -359,7 +398,10 @@ def _down(middle: FloatImage, blocks: tuple[_Block, ...], out: FloatImage) -> No
     first, top = blocks[0].begin, blocks[0].start
     for block in blocks:
         source = middle[block.start - top : block.stop - top]
-        np.matmul(block.matrix, source, out=out[block.begin - first : block.end - first])
+        target = out[block.begin - first : block.end - first]
+        step = max(1, _ONE_THREAD // block.matrix.size)
+        for at in range(0, source.shape[1], step):
+            np.matmul(block.matrix, source[:, at : at + step], out=target[:, at : at + step])
 
 
 def _limit(out: FloatImage, image: FloatImage, part: _Part, overshoot: float) -> None:

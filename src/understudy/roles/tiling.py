@@ -127,7 +127,7 @@ def read_tile(
     x, y = source.x - window.x, source.y - window.y
     x0, x1 = _clamped(x, source.width, window.width)
     y0, y1 = _clamped(y, source.height, window.height)
-    inside = pixels[y0:y1, x0:x1][..., channels]
+    inside = pixels[y0:y1, x0:x1][..., channels if isinstance(channels, slice) else as_index(channels)]
     before_x, before_y = min(max(0, -x), source.width - 1), min(max(0, -y), source.height - 1)
     after_x = source.width - before_x - (x1 - x0)
     after_y = source.height - before_y - (y1 - y0)
@@ -135,6 +135,12 @@ def read_tile(
         return np.ascontiguousarray(inside)
     padding = ((before_y, after_y), (before_x, after_x), (0, 0))
     return np.ascontiguousarray(np.pad(inside, padding, mode="edge"))
+
+
+def as_index(channels: Sequence[int]) -> slice | list[int]:
+    """Channel positions as an index: a slice where they lie together, which copies many times faster."""
+    first, last = channels[0], channels[-1] + 1
+    return slice(first, last) if list(channels) == list(range(first, last)) else list(channels)
 
 
 def crop(image: FloatImage, lies: Window, part: Window) -> FloatImage:

@@ -3,8 +3,8 @@
 
 Color and, where the pack is a filter on plate values, alpha go through the pack together, so that premultiplied edges
 keep no fringe; alpha is then held within its neighbors. Depth, normals, positions, vectors and unknown data are
-interpolated linearly, which never overshoots. Identifiers take the nearest sample, bit for bit. Both windows are scaled;
-when a corner falls between pixels the window grows outward and samples keep their absolute phase.
+interpolated linearly, which never overshoots. Identifiers take the nearest sample, bit for bit. Both windows are
+scaled; when a corner falls between pixels the window grows outward and samples keep their absolute phase.
 """
 
 import time
@@ -33,7 +33,7 @@ from understudy.roles.resample import (
     limited,
     nearest,
 )
-from understudy.roles.tiling import Tile, crop, each_tile, plan_tiles, read_tile
+from understudy.roles.tiling import Tile, as_index, crop, each_tile, plan_tiles, read_tile
 from understudy.roles.tools import PackedModel, RoleTools
 
 CONFIDENCE = "confidence.Y"
@@ -55,12 +55,6 @@ class _Unit:
     channels: tuple[int, ...]
     alpha: int | None = None
     divide: bool = False
-
-    @property
-    def where(self) -> slice | list[int]:
-        """The channels as an index; a slice where they lie together, which copies faster."""
-        first, last = self.channels[0], self.channels[-1] + 1
-        return slice(first, last) if self.channels == tuple(range(first, last)) else list(self.channels)
 
     @property
     def color(self) -> list[int]:
@@ -120,7 +114,7 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
             if pixels is None:
                 pixels = answer
             else:
-                crop(pixels, window, tile.target)[..., unit.where] = answer
+                crop(pixels, window, tile.target)[..., as_index(unit.channels)] = answer
         if pixels is not None and scale != 1:
             for group in groups:
                 _rest(group, units, plate, tile, scale, crop(pixels, window, tile.target))
@@ -197,7 +191,7 @@ def _alphas(plate: Plate, groups: Sequence[ChannelGroup]) -> list[int]:
 
 def _model(unit: _Unit, plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction) -> FloatImage:
     """A unit's channels over the tile's target."""
-    x = read_tile(plate.pixels, plate.data_window, tile.source, unit.where)
+    x = read_tile(plate.pixels, plate.data_window, tile.source, unit.channels)
     if not unit.divide:
         y = encoded.resized(x, tile, scale)
         if unit.own_alpha is not None and scale != 1:
