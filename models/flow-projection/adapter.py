@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flow projection: both motion fields are splatted to the asked time, then read backwards.
 
-As in Baker et al., A Database and Evaluation Methodology for Optical Flow (IJCV 92, 2011), section 3.3.3: vectors are carried
-to time t along themselves, the ones whose ends look alike win, and holes are filled from around them.
+As in Baker et al., A Database and Evaluation Methodology for Optical Flow (IJCV 92, 2011), section 3.3.3: vectors are
+carried to time t along themselves, the ones whose ends look alike win, and holes are filled from around them.
 """
 
 from collections.abc import Mapping
@@ -26,25 +26,26 @@ class FlowProjection:
         """Where each pixel at ``call.time`` comes from, and from which side.
 
         Args:
-            tensors: ``a`` and ``b``, float32 ``(h, w, 3)``, display_log in 0-1; ``forward`` and ``backward`` ``(h, w, 2)``.
+            tensors: ``a`` and ``b``, float32 ``(h, w, 3)``, display_log in 0-1; ``forward`` and ``backward``
+                ``(h, w, 2)``.
             call: Its time is strictly between 0 and 1.
 
         Returns:
-            ``to_a``, ``to_b`` ``(h, w, 2)``, ``weight`` ``(h, w, 1)`` (share of b) and ``confidence`` ``(h, w, 1)``.
+            ``to_a`` and ``to_b``, ``(h, w, 2)``; ``weight``, ``(h, w, 1)``: b's share, the time itself but where one
+            frame shows the point.
         """
         a, b, forward, backward = (tensors[name] for name in ("a", "b", "forward", "backward"))
         time = np.float32(call.time)
-        size = forward.shape[:2]
         sum_a = _splat(forward, time, _likeness(a, b, forward))
         sum_b = _splat(backward, 1 - time, _likeness(b, a, backward))
         sum_b[..., :2] *= -1
         motion = _filled(sum_a + sum_b)
         to_a, to_b = -time * motion, (1 - time) * motion
-        hidden_b = _at(_occluded(forward, backward), to_a)
-        hidden_a = _at(_occluded(backward, forward), to_b)
-        weight = np.full(size, time, np.float32)
-        weight[(hidden_b > 0.5) & (hidden_a < 0.5)] = 0
-        weight[(hidden_a > 0.5) & (hidden_b < 0.5)] = 1
+        only_a = _at(_occluded(forward, backward), to_a) > 0.5
+        only_b = _at(_occluded(backward, forward), to_b) > 0.5
+        share_a = (1 - time) * (1 - _softened(only_b & ~only_a))
+        share_b = time * (1 - _softened(only_a & ~only_b))
+        weight = share_b / np.maximum(share_a + share_b, np.float32(1e-6))
         return {"to_a": to_a, "to_b": to_b, "weight": weight[..., None]}
 
     def close(self) -> None:
@@ -76,8 +77,14 @@ def _occluded(flow: FloatImage, back: FloatImage) -> FloatImage:
     return (error > 0.01 * size + 0.5).astype(np.float32)
 
 
+def _softened(mask: npt.NDArray[np.bool_]) -> FloatImage:
+    """Without specks, and with an edge that does not show."""
+    clean = cv2.medianBlur(mask.astype(np.uint8), 5).astype(np.float32)
+    return cv2.GaussianBlur(clean, (0, 0), 1.0)
+
+
 def _splat(flow: FloatImage, share: np.float32, importance: FloatImage) -> FloatImage:
-    """Sums of ``importance * (u, v, 1)`` where each vector is after ``share`` of its way, bilinear; float32 ``(h, w, 3)``."""
+    """Bilinear sums of ``importance * (u, v, 1)`` where vectors are after ``share`` of their way; ``(h, w, 3)``."""
     height, width = flow.shape[:2]
     x = flow[..., 0] * share + np.arange(width, dtype=np.float32)
     y = flow[..., 1] * share + np.arange(height, dtype=np.float32)[:, None]

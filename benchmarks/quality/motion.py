@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Motion packs against exact vectors: endpoint error, and whether the confidence knows.
+
+Run: ``python benchmarks/quality/motion.py [--data ../shared/data] [--fit]``. ``--fit`` prints the constants of
+``understudy.roles.confidence``, fitted on procedural scenes alone.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scenes import Scene, scene
+from understudy.color.config import ColorConfig
+from understudy.color.encoder import Encoder
+from understudy.contracts.jobs import MotionParams, PackPin, RoleRequest
+from understudy.contracts.manifest import Encoding
+from understudy.contracts.plate import Window, blank_plate
+from understudy.roles.confidence import cues
+from understudy.roles.engine import LocalEngine
+
+PACKS = ("dis-draft", "dis-good", "dis-best")
+SPEEDS = (3.0, 8.0, 16.0)
+FLOW_EXACT = ("translate", "rotzoom", "layers")
+COLORSPACE = "lin_rec709_scene"
+LUMA = np.array([0.2722287, 0.6740818, 0.0536895], np.float32)
+
+
+def flow_exact(folder: Path) -> Scene:
+    """One of the exact pairs; sRGB pictures become linear light."""
+    a, b = (_linear(folder / name) for name in ("frame0.png", "frame1.png"))
+    raw = np.fromfile(folder / "flow0_1.flo", np.float32)
+    width, height = raw[1:3].view(np.int32)
+    flow = raw[3:].reshape(height, width, 2)
+    y, x = np.mgrid[:height, :width]
+    outside = (x + flow[..., 0] < 0) | (x + flow[..., 0] > width - 1)
+    outside |= (y + flow[..., 1] < 0) | (y + flow[..., 1] > height - 1)
+    mask = cv2.imread(str(folder / "occluded0.png"), cv2.IMREAD_GRAYSCALE)
+    return Scene(a, b, flow, outside if mask is None else outside | (mask > 0))
+
+
+def _linear(path: Path) -> npt.NDArray[np.float32]:
+    code = cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
+    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    return np.ascontiguousarray(light, np.float32)
+
+
+def measured(engine: LocalEngine, pack: str, truth: Scene) -> tuple[npt.NDArray[np.float32], ...]:
+    """Endpoint error, confidence and the vectors (v down) of a."""
+    plates = {
+        name: blank_plate(picture, ["R", "G", "B"], colorspace=COLORSPACE, frame=number)
+        for number, (name, picture) in enumerate((("a", truth.a), ("b", truth.b)))
+    }
+    result = engine.run(RoleRequest(pack=PackPin(id=pack), params=MotionParams(), plates=plates))
+    flow, back = (result.plates[name].pixels[..., :2] * np.array([1, -1], np.float32) for name in ("a", "b"))
+    error = np.linalg.norm(flow - truth.flow, axis=2)
+    return error, result.plates["a"].pixels[..., 2], flow, back
+
+
+def auroc(score: npt.NDArray[np.float32], good: npt.NDArray[np.bool_]) -> float:
+    """Probability that a good sample scores over a bad one (Mann-Whitney, ties ranked by order)."""
+    rank = np.empty(score.size)
+    rank[np.argsort(score, axis=None, kind="stable")] = np.arange(1, score.size + 1)
+    positives = int(good.sum())
+    if positives in (0, score.size):
+        return float("nan")
+    return float((rank[good.ravel()].sum() - positives * (positives + 1) / 2) / (positives * (score.size - positives)))
+
+
+def report(engine: LocalEngine, name: str, truths: list[Scene]) -> None:
+    """One line per pack: error where the point stays visible, error everywhere, and what confidence is worth."""
+    for pack in PACKS:
+        visible, everywhere, scores, goods, kept = [], [], [], [], []
+        for truth in truths:
+            error, confidence, _, _ = measured(engine, pack, truth)
+            visible.append(error[~truth.hidden].mean())
+            everywhere.append(error.mean())
+            scores.append(confidence.ravel())
+            goods.append(error.ravel() < 1)
+            kept.append(error[confidence >= np.quantile(confidence, 0.2)].mean())
+        score, good = np.concatenate(scores), np.concatenate(goods)
+        print(
+            f"{name:12} {pack:10} epe {np.mean(visible):7.3f}  with hidden {np.mean(everywhere):7.3f}"
+            f"  less worst fifth {np.mean(kept):7.3f}  within 1 px {good.mean():.3f}"
+            f"  confidence {score.mean():.3f}  AUROC {auroc(score, good):.3f}"
+        )
+
+
+def fit(engine: LocalEngine, seeds: range) -> None:
+    """Logistic regression by Newton steps on every 17th pixel of procedural scenes."""
+    encoder = Encoder(ColorConfig.load(), COLORSPACE, Encoding.DISPLAY_LOG, (0.0, 1.0))
+    rows, goods = [], []
+    for speed in SPEEDS:
+        for seed in seeds:
+            truth = scene(seed, speed)
+            error, _, flow, back = measured(engine, "dis-good", truth)
+            a, b = (encoder.encode(picture) @ LUMA for picture in (truth.a, truth.b))
+            window = Window(0, 0, a.shape[1], a.shape[0])
+            found = cues(a, b, flow, back, window, window)
+            columns = [
+                np.ones_like(found.round_trip),
+                np.log(found.round_trip + 0.05),
+                np.log(found.residual + 0.5),
+                np.log(found.detail + 0.5),
+            ]
+            seen = found.seen.ravel()
+            rows.append(np.stack([column.ravel()[seen][::17] for column in columns], axis=1))
+            goods.append(error.ravel()[seen][::17] < 1)
+    x, y = np.concatenate(rows).astype(np.float64), np.concatenate(goods).astype(np.float64)
+    weights = np.zeros(x.shape[1])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-x @ weights))
+        weights += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x, x.T @ (y - p))
+    print("bias, round trip, residual, detail:", ", ".join(f"{weight:.3f}" for weight in weights))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--scenes", type=int, default=8)
+    parser.add_argument("--fit", action="store_true")
+    given = parser.parse_args()
+    engine = LocalEngine(device="cpu")
+    if given.fit:
+        fit(engine, range(1000, 1000 + given.scenes))  # other scenes than those of the report
+        return
+    for name in FLOW_EXACT:
+        folder = given.data / "flow_exact" / name
+        if folder.is_dir():
+            report(engine, name, [flow_exact(folder)])
+    for speed in SPEEDS:
+        report(engine, f"scenes {speed:g} px", [scene(seed, speed) for seed in range(given.scenes)])
+
+
+if __name__ == "__main__":
+    main()
