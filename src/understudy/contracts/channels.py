@@ -79,7 +79,7 @@ def classify(
         name = left[0]
         prefix = name.rpartition(".")[0]
         kind = _override(name, overrides) or _kind(name, types.get(name, "half"))
-        names = (name,)
+        names: tuple[str, ...] = (name,)
         if kind in (None, ChannelKind.COLOR, ChannelKind.NORMAL, ChannelKind.POSITION):
             names = _triple(name, prefix, left) or names
         if kind is None:

@@ -66,4 +66,5 @@ def heat(error: FloatImage, full: float) -> FloatImage:
     """Errors ``(height, width)`` as heat, black at zero and white at ``full``."""
     codes = np.round(np.clip(error / full, 0, 1) * 255).astype(np.uint8)
     colored = cv2.applyColorMap(codes, cv2.COLORMAP_INFERNO)
-    return np.asarray(cv2.cvtColor(colored, cv2.COLOR_BGR2RGB), dtype=np.float32) / 255
+    rgb = np.asarray(cv2.cvtColor(colored, cv2.COLOR_BGR2RGB), dtype=np.float32)
+    return rgb / np.float32(255)

@@ -33,9 +33,12 @@ def plan_retime(name: str, node: InterpolateNode, frames: tuple[int, ...]) -> Re
         UsageError: The retime leaves the source.
     """
     if frames[-1] - frames[0] + 1 != len(frames):
-        raise GraphError("a retime needs consecutive source frames", where=f"nodes.{name}.input", fix="read every frame")
-    shutter = node.shutter and ShutterTimes.of(node.shutter.angle, node.shutter.samples, node.shutter.phase)
-    source = SourceRange(frames[0], frames[-1], node.edge, shutter)
+        raise GraphError(
+            "a retime needs consecutive source frames", where=f"nodes.{name}.input", fix="read every frame"
+        )
+    shutter = node.shutter
+    samples = ShutterTimes.of(shutter.angle, shutter.samples, shutter.phase) if shutter else None
+    source = SourceRange(frames[0], frames[-1], node.edge, samples)
     try:
         return _plan(node, source, name)
     except UsageError as error:

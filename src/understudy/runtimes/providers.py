@@ -42,7 +42,7 @@ def import_onnxruntime() -> ModuleType:
         text = " ".join(str(error).split())
         raise PackError(f"{installed[0]} does not import: {text}", where="onnxruntime", fix="reinstall it") from None
     onnxruntime.set_default_logger_severity(4)  # 4: fatal only; a failed provider prints to stderr otherwise
-    return onnxruntime  # type: ignore[no-any-return]
+    return onnxruntime
 
 
 def onnx_providers() -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def _load_function(module: ModuleType, adapter: Path) -> Callable[[Path], Model]
     if not callable(load):
         fix = "define load(folder: Path) that returns a model with run() and close()"
         raise PackError("has no function load", where=adapter.as_posix(), fix=fix)
-    return load  # type: ignore[no-any-return]  # its result is looked at by the caller
+    return load  # its result is looked at by the caller
 
 
 def _prepare(name: str, pack: PackFiles) -> None:

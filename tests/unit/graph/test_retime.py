@@ -79,7 +79,7 @@ def test_the_shutter_samples_the_output_frame_and_holds_the_ends() -> None:
     shutter = ShutterTimes.of(180, 4, None)
     assert shutter.offsets() == (F(-3, 16), F(-1, 16), F(1, 16), F(3, 16))
     plan = plan_speed(SourceRange(1001, 1010, "error", shutter), F(2))
-    assert plan.outputs[0].times == (1001, 1001, F(1001) + F(1, 8), F(1001) + F(3, 8))
+    assert plan.outputs[0].times == (F(1001), F(1001), F(1001) + F(1, 8), F(1001) + F(3, 8))
     assert plan.outputs[1].times[0] == 1003 - F(3, 8)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
+from typing import Literal
 
 import numpy as np
 
@@ -106,7 +108,7 @@ class WriteStep:
             clamped += beside.clamped
         return Written(files=tuple(files), clamped=clamped, maximum=maximum)
 
-    def _sample_type(self, plate: Plate) -> SampleType | str:
+    def _sample_type(self, plate: Plate) -> SampleType | Literal[""]:
         if self.node.sample_type or self.node.container == "aces":
             return self.node.sample_type or "half"
         kinds = set(plate.sample_types)
