@@ -35,6 +35,7 @@ lint: $(VENV)/.dev-$(EXTRAS) ## ruff: rules and format
 
 types: $(VENV)/.dev-$(EXTRAS) ## mypy, strict
 	$(BIN)/mypy
+	for pack in $$(dirname models/*/*.py | sort -u); do $(BIN)/mypy "$$pack" || exit 1; done
 
 imports: $(VENV)/.dev-$(EXTRAS) ## import-linter: the layer rules
 	PYTHONPATH=host_bridge/python $(BIN)/lint-imports

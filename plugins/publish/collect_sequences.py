@@ -14,7 +14,7 @@ class CollectSequences(pyblish.api.ContextPlugin):
     label = "Collect sequences"
     order = pyblish.api.CollectorOrder
 
-    def process(self, context):  # type: ignore[no-untyped-def]
+    def process(self, context):
         """Adds instances of family ``sequence`` with ``data["pattern"]`` and ``data["frames"]`` (empty if not told)."""
         for entry in context.data.get("sequences", ()):
             pattern, frames = (entry, "") if isinstance(entry, str) else entry

@@ -13,7 +13,7 @@ class ValidateFramesReadable(pyblish.api.InstancePlugin):
     order = pyblish.api.ValidatorOrder
     families = ["sequence"]
 
-    def process(self, instance):  # type: ignore[no-untyped-def]
+    def process(self, instance):
         """Asks ``understudy inspect``, keeps its answer in ``data["inspection"]``, and tells all that is wrong."""
         pattern, frames = instance.data["pattern"], instance.data.get("frames", "")
         try:
@@ -28,7 +28,7 @@ class ValidateFramesReadable(pyblish.api.InstancePlugin):
             raise ValueError("\n".join([f"{pattern} is not whole:", *(f"- {problem}" for problem in problems)]))
 
 
-def find_problems(answer):  # type: ignore[no-untyped-def]
+def find_problems(answer):
     """Sentences about one object of ``understudy inspect --json``: what is wrong, and what to do."""
     if answer.get("missing"):
         yield f"Frames {answer['missing']} are missing. Render them and publish again."
