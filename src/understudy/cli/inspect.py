@@ -289,7 +289,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if facts["varies"]:
         yield "differs by frame", ", ".join(facts["varies"])
     color = facts["colorspace"]
-    why = f"{color['rule']}: {color['detail']}" if color["name"] else f"{color['detail']}; {color['fix']}"
+    why = color["detail"] if color["name"] else f"{color['detail']}; {color['fix']}"
     yield "color space", f"{color['name'] or 'undeclared'} ({why})"
     if not facts["premultiplied"]:
         yield "alpha", "unassociated: color is not multiplied by it"
