@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity packs give back every readable EXR bit for bit, from file to file, through color, shaper, tiles and carry."""
+"""Identity packs give back every readable EXR bit for bit, file to file, through color, shaper, tiles and carry."""
 
 from pathlib import Path
 

@@ -19,7 +19,8 @@ def interpolate(
         str, typer.Option("--times", metavar="LIST", help="Source time of each output frame: 1001,1001.5,1003.")
     ] = "",
     curve: Annotated[
-        str, typer.Option("--curve", metavar="FILE", help="YAML or JSON list of keys {frame, speed} or {frame, source}.")
+        str,
+        typer.Option("--curve", metavar="FILE", help="YAML or JSON list of keys {frame, speed} or {frame, source}."),
     ] = "",
     timeline: Annotated[str, typer.Option("--timeline", metavar="X.otio", help="Retime of an OTIO clip.")] = "",
     clip: Annotated[str, typer.Option("--clip", help="Name of the clip in the timeline.")] = "",
@@ -48,6 +49,7 @@ def interpolate(
     container: o.Container = "plain",
     resume: o.Resume = False,
     ocio: o.Ocio = "",
+    device: o.Device = "auto",
     server: o.Server = "",
     json: o.Json = False,
 ) -> None:
@@ -88,7 +90,7 @@ def interpolate(
     }
     if vectors:
         nodes["vectors"] = {"type": "read", "file": vectors, "colorspace": "data"}
-    run_nodes(nodes, ocio=ocio, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
 
 
 def _fps(source: str, target: str) -> dict[str, str] | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_engine(server: str, ocio: str = "") -> Iterator["Engine"]:
+def open_engine(server: str, ocio: str = "", device: str = "auto") -> Iterator["Engine"]:
     """The engine of a command: in this process, or the service at an address.
 
     Raises:
@@ -25,11 +25,15 @@ def open_engine(server: str, ocio: str = "") -> Iterator["Engine"]:
     if server:
         from understudy.client.engine import RemoteEngine
 
+        if device != "auto":
+            raise UsageError(
+                "--device is the service's own choice", where="--server", fix="start it with: serve --device"
+            )
         engine = RemoteEngine(server)
     else:
         from understudy.roles.engine import LocalEngine
 
-        engine = LocalEngine(ocio_config=ocio)
+        engine = LocalEngine(device=device, ocio_config=ocio)
     try:
         yield engine
     finally:
@@ -56,7 +60,14 @@ def cancel_on_signal() -> Iterator[list[int]]:
 
 
 def run_graph(
-    graph: "Graph", *, server: str, as_json: bool, frames: str = "", draft: bool = False, resume: bool = False
+    graph: "Graph",
+    *,
+    device: str,
+    server: str,
+    as_json: bool,
+    frames: str = "",
+    draft: bool = False,
+    resume: bool = False,
 ) -> None:
     """Renders a graph and tells a person or a program how it goes.
 
@@ -67,7 +78,7 @@ def run_graph(
     from understudy.contracts.engine import Control
     from understudy.graph.render import render_graph
 
-    with open_engine(server, graph.ocio) as engine, cancel_on_signal() as caught:
+    with open_engine(server, graph.ocio, device) as engine, cancel_on_signal() as caught:
         control = Control(cancelled=lambda: bool(caught))
         with JsonLines() if as_json else ProgressBar() as listener:
             render_graph(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``understudy motion``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ def motion(
     compression: o.Compression = "",
     resume: o.Resume = False,
     ocio: o.Ocio = "",
+    device: o.Device = "auto",
     server: o.Server = "",
     json: o.Json = False,
 ) -> None:
@@ -31,7 +32,7 @@ def motion(
     from understudy.cli.job import option_values, output_path, pairs, run_nodes
 
     read = {"type": "read", "missing": missing, "colorspace": colorspace}
-    nodes = {
+    nodes: dict[str, dict[str, Any]] = {
         "plate": {**read, "file": source, "view": view},
         "motion": {
             "type": "motion",
@@ -51,4 +52,4 @@ def motion(
     }
     if matte:
         nodes["matte"] = {**read, "file": matte}
-    run_nodes(nodes, ocio=ocio, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)

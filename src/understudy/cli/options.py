@@ -42,13 +42,14 @@ SampleType = Annotated[
 Compression = Annotated[
     str, typer.Option("--compression", metavar="NAME", help="EXR compression: none, zip, zips, piz, dwaa:45 ...")
 ]
-Container = Annotated[
-    str, typer.Option("--container", metavar="KIND", help="plain, or aces for SMPTE ST 2065-4.")
-]
+Container = Annotated[str, typer.Option("--container", metavar="KIND", help="plain, or aces for SMPTE ST 2065-4.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Leave frames alone that this very job has written.")]
 Ocio = Annotated[str, typer.Option("--ocio", metavar="CONFIG", help="OCIO config; $OCIO or the pinned one otherwise.")]
 Server = Annotated[
     str, typer.Option("--server", metavar="ADDRESS", help="Compute on a running service, host:port or unix:/path.")
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, or cuda (an error when it is not there).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Confidence = Annotated[bool, typer.Option("--confidence/--no-confidence", help="Add the layer confidence.Y.")]

@@ -58,6 +58,7 @@ def relight(
     container: o.Container = "plain",
     resume: o.Resume = False,
     ocio: o.Ocio = "",
+    device: o.Device = "auto",
     server: o.Server = "",
     json: o.Json = False,
 ) -> None:
@@ -101,4 +102,4 @@ def relight(
         nodes[name] = {"type": "read", "file": file, "colorspace": space, "missing": missing}
     if reference:
         nodes["reference"] = {"type": "read", "file": reference, "colorspace": colorspace}
-    run_nodes(nodes, ocio=ocio, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)

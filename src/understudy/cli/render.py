@@ -14,6 +14,7 @@ def render(
     frames: o.Frames = "",
     draft: o.Draft = False,
     resume: o.Resume = False,
+    device: o.Device = "auto",
     server: o.Server = "",
     json: o.Json = False,
 ) -> None:
@@ -21,4 +22,4 @@ def render(
     from understudy.cli.job import run_graph
     from understudy.graph.document import load_graph
 
-    run_graph(load_graph(graph), server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_graph(load_graph(graph), device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)

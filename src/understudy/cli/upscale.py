@@ -28,6 +28,7 @@ def upscale(
     container: o.Container = "plain",
     resume: o.Resume = False,
     ocio: o.Ocio = "",
+    device: o.Device = "auto",
     server: o.Server = "",
     json: o.Json = False,
 ) -> None:
@@ -58,6 +59,7 @@ def upscale(
             },
         },
         ocio=ocio,
+        device=device,
         server=server,
         as_json=json,
         frames=frames,

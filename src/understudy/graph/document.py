@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph document, schema ``understudy.graph/1``: what a job is. YAML for people, the same value for machines.
 
-Node inputs name other nodes. ``$NAME`` and ``~`` in file paths are expanded; relative paths start at the document's folder.
+Node inputs name other nodes. ``$NAME`` and ``~`` in file paths are expanded; relative paths start at the document's
+folder.
 """
 
 import hashlib
@@ -260,6 +261,16 @@ Node = Annotated[
     ReadNode | WriteNode | MotionNode | InterpolateNode | UpscaleNode | RelightNode | ColorNode | VectorBlurNode,
     Field(discriminator="type"),
 ]
+_NODE_TYPES: dict[str, type[_Part]] = {
+    "read": ReadNode,
+    "write": WriteNode,
+    "motion": MotionNode,
+    "interpolate": InterpolateNode,
+    "upscale": UpscaleNode,
+    "relight": RelightNode,
+    "color": ColorNode,
+    "vector_blur": VectorBlurNode,
+}
 RoleNode = MotionNode | InterpolateNode | UpscaleNode | RelightNode
 
 _INPUT_FIELDS = (
@@ -322,7 +333,7 @@ def parse_graph(document: Mapping[str, Any], *, source: str = "graph", folder: P
     try:
         graph = Graph.model_validate(document)
     except ValidationError as error:
-        problems = [_problem(detail, document) for detail in error.errors()]
+        problems = [_problem(detail) for detail in error.errors()]
         raise GraphError("\n  ".join(problems), where=source) from None
     _check_links(graph, source)
     return graph if folder is None else _anchored(graph, folder)
@@ -347,9 +358,9 @@ def load_graph(path: Path) -> Graph:
     return parse_graph(document, source=str(path), folder=path.resolve().parent)
 
 
-def _problem(detail: Any, document: Mapping[str, Any]) -> str:
+def _problem(detail: Any) -> str:
     place = [str(part) for part in detail["loc"]]
-    known = {n.model_fields["type"].annotation.__args__[0]: n for n in _node_classes()}
+    known = _NODE_TYPES
     node_class = None
     if len(place) > 2 and place[0] == "nodes":
         node_class = known.get(place[2])
@@ -361,7 +372,11 @@ def _problem(detail: Any, document: Mapping[str, Any]) -> str:
         fields = tuple((node_class or Graph).model_fields)
         close = get_close_matches(place[-1], fields, n=1)
         text = "there is no such field"
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(f for f in fields if f != 'schema_')}"
+        hint = (
+            f"; did you mean {close[0]!r}?"
+            if close
+            else f"; there are {', '.join(f for f in fields if f != 'schema_')}"
+        )
     elif detail["type"] == "union_tag_invalid":
         tag = str(detail["ctx"]["tag"])
         close = get_close_matches(tag, known, n=1)
@@ -372,10 +387,6 @@ def _problem(detail: Any, document: Mapping[str, Any]) -> str:
     elif detail["type"] == "missing":
         text = "is missing"
     return f"{'.'.join(place) or 'document'}: {text}{hint}"
-
-
-def _node_classes() -> tuple[type[BaseModel], ...]:
-    return (ReadNode, WriteNode, MotionNode, InterpolateNode, UpscaleNode, RelightNode, ColorNode, VectorBlurNode)
 
 
 def _check_links(graph: Graph, source: str) -> None:

@@ -87,11 +87,15 @@ def find_pack(text: str, role: Role, packs: Iterable[PackInfo], *, where: str) -
         fix = f"there is {pin.id} {known}" if known else f"{role.value} packs are {', '.join(of_role) or 'not there'}"
         if close and not known:
             fix = f"did you mean {close[0]!r}? {fix}"
-        raise PackNotFoundError(f"there is no pack {pin.id + ('@' + pin.version if pin.version else '')!r}", where=where, fix=fix)
+        raise PackNotFoundError(
+            f"there is no pack {pin.id + ('@' + pin.version if pin.version else '')!r}", where=where, fix=fix
+        )
     found = max(same, key=lambda p: _version_order(p.pin.version))
     if found.role != role.value:
         of_role = sorted({p.pin.id for p in packs if p.role == role.value})
-        raise PackError(f"{pin.id!r} plays {found.role}, not {role.value}", where=where, fix=f"choose {', '.join(of_role)}")
+        raise PackError(
+            f"{pin.id!r} plays {found.role}, not {role.value}", where=where, fix=f"choose {', '.join(of_role)}"
+        )
     if pin.sha256 and not found.pin.sha256.startswith(pin.sha256):
         raise PinMismatchError(
             f"{found.pin.id}@{found.pin.version} is not the pinned one: it has {found.pin.sha256[:12]},"

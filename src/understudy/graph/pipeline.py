@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluates frames so that reading, computing and writing overlap, within a byte budget.
 
-Reads of the coming frames run in a thread each; roles run in the calling thread; writes run behind. What no coming frame
-needs is forgotten. Frames too large for the budget are read and written one at a time instead.
+Reads of the coming frames run in a thread each; roles run in the calling thread; writes run behind. What no coming
+frame needs is forgotten. Frames too large for the budget are read and written one at a time instead.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

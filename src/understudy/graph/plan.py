@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns a graph into steps and an ordered list of outputs, and refuses a job that can't be finished before it begins."""
+"""Turns a graph into steps and a list of outputs, and refuses a job that can't be finished before it begins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,9 +142,9 @@ def _outputs(writes: Mapping[str, WriteStep], frames: str, handles: int) -> tupl
     missing = [frame for frame in asked if frame not in served]
     sequences = [write for write in writes.values() if write.source.frames != (None,)]
     if missing and sequences:
-        have = [frame for write in sequences for frame in write.source.frames if frame is not None]
+        there = {frame for write in sequences for frame in write.source.frames if frame is not None}
         raise UsageError(
-            f"frames {format_frames(missing)} can't be rendered; there are {format_frames(sorted(set(have)))}",
+            f"frames {format_frames(missing)} can't be rendered; there are {format_frames(there)}",
             where="--frames",
         )
     outputs.sort(key=lambda item: (item[0] is not None, item[0] or 0))
@@ -170,10 +170,7 @@ def _refuse_gaps(plan: Plan) -> None:
 
 def _refuse_overwriting_inputs(plan: Plan) -> None:
     sources = {
-        path.resolve(): name
-        for name, step in plan.steps.items()
-        if isinstance(step, ReadStep)
-        for path in step.files()
+        path.resolve(): name for name, step in plan.steps.items() if isinstance(step, ReadStep) for path in step.files()
     }
     targets: dict[object, str] = {}
     for name, frame in plan.outputs:

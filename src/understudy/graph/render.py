@@ -114,9 +114,7 @@ def render_graph(
 
 
 class _Render:
-    def __init__(
-        self, plan: Plan, facts: Mapping[str, MetadataValue], listener: Listener, control: Control
-    ) -> None:
+    def __init__(self, plan: Plan, facts: Mapping[str, MetadataValue], listener: Listener, control: Control) -> None:
         self._plan = plan
         self._facts = facts
         self._listener = listener
@@ -125,6 +123,7 @@ class _Render:
         self._summary = Summary()
         self._confidences: list[float] = []
         self._measured: set[tuple[str, Frame]] = set()
+        self._noted: set[str] = set()
 
     def run(self, *, resume: bool) -> Summary:
         outputs = self._plan.outputs
@@ -170,6 +169,10 @@ class _Render:
             if outcome.confidence is not None:
                 self._confidences.append(outcome.confidence)
             done = summary.frames + summary.skipped
+        note = outcome.report.get("note")
+        if isinstance(note, str) and note not in self._noted:
+            self._noted.add(note)
+            self._listener({"event": "warning", "node": write.source.name, "message": note})
         self._tell(write, frame, done, seconds=round(seconds, 3), outcome=outcome)
 
     def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:

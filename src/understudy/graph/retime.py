@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retimes as exact arithmetic: which source times each output frame shows. No floats: an integer time is an integer.
 
-A retime is a function from output frames (fractions too, for the shutter) to source frames, and a range of output frames.
+A retime is a function from output frames (fractions too, for the shutter) to source frames, and a range of outputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -143,8 +143,8 @@ def plan_source_curve(source: SourceRange, keys: Sequence[Key]) -> RetimePlan:
 def plan_speed_curve(source: SourceRange, keys: Sequence[Key]) -> RetimePlan:
     """Keys of (output frame, speed), linear between them and constant beyond; integrated exactly.
 
-    The first key's frame shows the first source frame. Outputs run on until the source ends, or to the last key where the
-    speed after it is not over 0.
+    The first key's frame shows the first source frame. Outputs run on until the source ends, or to the last key where
+    the speed after it is not over 0.
 
     Raises:
         UsageError: Two keys have one frame.

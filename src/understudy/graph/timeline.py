@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Retimes from OpenTimelineIO: the linear time warps and freezes of one clip. Anything else is refused, never dropped."""
+"""Retimes from OpenTimelineIO: linear time warps and freezes of one clip. Anything else is refused, never dropped."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +12,8 @@ from understudy.graph.retime import RetimePlan, SourceRange
 def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> RetimePlan:
     """The retime of a clip: its output frames are numbered from its first source frame.
 
-    ``source_range.duration`` counts output frames; a ``LinearTimeWarp`` of scalar s shows ``start + k s`` at the k-th one;
-    a ``FreezeFrame`` (and a scalar of 0) shows ``start`` throughout.
+    ``source_range.duration`` counts output frames; a ``LinearTimeWarp`` of scalar s shows ``start + k s`` at the k-th
+    one; a ``FreezeFrame`` (and a scalar of 0) shows ``start`` throughout.
 
     Args:
         source: The frames that are there.

@@ -23,18 +23,7 @@ def local_inventory() -> EngineInfo:
                 PackFailure(path=pack.folder.as_posix(), problem=f"{error.where}: {error.problem}", fix=error.fix or "")
             )
             continue
-        manifest = pack.manifest
-        packs.append(
-            PackInfo(
-                pin=pack.pin,
-                role=manifest.role.value,
-                title=manifest.title,
-                description=manifest.description,
-                draft=manifest.draft,
-                source=f"{pack.source}:{pack.folder}",
-                manifest=manifest.model_dump(mode="json", by_alias=True),
-            )
-        )
+        packs.append(pack.info())
     search_path = tuple((kind, str(folder)) for kind, folder in found.search_path)
     return EngineInfo(
         version=__version__, device="", search_path=search_path, packs=tuple(packs), failures=tuple(failures)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from understudy.contracts.engine import PackInfo
 from understudy.contracts.errors import PackError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest, Role
@@ -53,6 +54,18 @@ class Pack:
     def files(self) -> tuple[tuple[Path, str], ...]:
         """Each declared file and its declared SHA-256, the runtime's first."""
         return tuple((self.folder / file, sha256) for _, file, sha256 in declared_files(self.manifest))
+
+    def info(self) -> PackInfo:
+        """What an engine says of it."""
+        return PackInfo(
+            pin=self.pin,
+            role=self.role.value,
+            title=self.manifest.title,
+            description=self.manifest.description,
+            draft=self.manifest.draft,
+            source=f"{self.source}:{self.folder}",
+            manifest=self.manifest.model_dump(mode="json", by_alias=True),
+        )
 
     def verify(self) -> None:
         """Compares every declared file with its hash; a file that did not change since the last time is not read again.

@@ -3,12 +3,13 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
-from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackInfo
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import OptionValue, Role
@@ -39,7 +40,7 @@ class LocalEngine:
         self._ocio_config = ocio_config
         self._color = ColorConfig.load(ocio_config)
         self._found: Discovery = discover(extra_packs)
-        self._models: dict[str, PackedModel] = {}
+        self._models: dict[str, tuple[PackedModel, str]] = {}
         self._open: list[LoadedModel] = []
         self._lock = threading.Lock()
 
@@ -52,7 +53,7 @@ class LocalEngine:
             ocio_config=self._color.name,
             ocio_cache_id=self._color.cache_id,
             search_path=tuple((kind, str(folder)) for kind, folder in self._found.search_path),
-            packs=tuple(_describe(pack) for pack in self._found.registry),
+            packs=tuple(pack.info() for pack in self._found.registry),
             failures=self._found.failures,
         )
 
@@ -67,7 +68,9 @@ class LocalEngine:
         run: Callable[[RoleRequest, _Tools, Control], RoleResult] = import_module(f"understudy.roles.{role.value}").run
         control.check()
         try:
-            return run(request, _Tools(color, self._load), control)
+            tools = _Tools(color, self._load)
+            result = run(request, tools, control)
+            return replace(result, report={**result.report, **tools.report()})
         except MemoryError as error:
             size = max((f"{p.width}x{p.height}" for p in request.plates.values()), default="")
             raise MemoryBudgetError(
@@ -82,24 +85,33 @@ class LocalEngine:
             self._open.clear()
             self._models.clear()
 
-    def _load(self, pin: PackPin, role: Role) -> PackedModel:
+    def _load(self, pin: PackPin, role: Role) -> tuple[PackedModel, str]:
         pack = self._found.registry.find(pin, role)
         with self._lock:
-            packed = self._models.get(pack.digest)
-            if packed is None:
+            if pack.digest not in self._models:
                 loaded = load_model(pack, device=self._device)
                 self._open.append(loaded)
-                packed = self._models[pack.digest] = _packed(pack, loaded)
-            return packed
+                self._models[pack.digest] = (_packed(pack, loaded), loaded.note)
+            return self._models[pack.digest]
 
 
 class _Tools:
-    def __init__(self, color: ColorConfig, load: Callable[[PackPin, Role], PackedModel]) -> None:
+    def __init__(self, color: ColorConfig, load: Callable[[PackPin, Role], tuple[PackedModel, str]]) -> None:
         self.color = color
         self._load = load
+        self._devices: list[str] = []
+        self._notes: list[str] = []
 
     def load(self, pin: PackPin, role: Role) -> PackedModel:
-        return self._load(pin, role)
+        packed, note = self._load(pin, role)
+        self._devices.append(packed.device)
+        self._notes += [note] if note else []
+        return packed
+
+    def report(self) -> dict[str, str]:
+        """Where the models ran, and what a runtime has to say of it."""
+        found = {"device": ", ".join(dict.fromkeys(self._devices)), "note": "; ".join(dict.fromkeys(self._notes))}
+        return {name: text for name, text in found.items() if text}
 
 
 def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
@@ -113,16 +125,3 @@ def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
         return settle_options(pack.manifest, given)
 
     return PackedModel(manifest=pack.manifest, pin=pack.pin, device=loaded.device, run=run, settle=settle)
-
-
-def _describe(pack: Pack) -> PackInfo:
-    manifest = pack.manifest
-    return PackInfo(
-        pin=pack.pin,
-        role=manifest.role.value,
-        title=manifest.title,
-        description=manifest.description,
-        draft=manifest.draft,
-        source=f"{pack.source}:{pack.folder}",
-        manifest=manifest.model_dump(mode="json", by_alias=True),
-    )

@@ -41,7 +41,7 @@ class InterpolateStep:
         self._source = source
         self._vectors = vectors
         self._range = only_frames(source, name)
-        self._times = {output.frame: output.times for output in plan.outputs}
+        self._times: dict[Frame, tuple[Fraction, ...]] = {output.frame: output.times for output in plan.outputs}
         self._cuts: dict[int, bool] = {}
         if node.at is not None:
             self._times = {None: next(iter(self._times.values()))}
@@ -67,8 +67,8 @@ class InterpolateStep:
         if len(times) == 1 and times[0].denominator == 1:
             plate = numbered(fetch(*at(self._source, int(times[0]))), frame)
             sure = np.ones((plate.height, plate.width, 1), np.float32)
-            report = {"source_frame": int(times[0]), "origin": "source"}
-            return Outcome(plate=self._with_confidence(plate, sure), confidence=1.0, report=report)
+            copied = {"source_frame": int(times[0]), "origin": "source"}
+            return Outcome(plate=self._with_confidence(plate, sure), confidence=1.0, report=copied)
         groups: dict[int, list[Fraction]] = {}
         last = self._range[-1]
         for time in times:

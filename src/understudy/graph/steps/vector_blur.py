@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vector-blur step: motion blur along the vectors of the same frame.
 
-Each pixel gathers the picture along its own vector: the mean of ``I(p - s v(p))`` over the open shutter, with the forward
-vector for times after the frame and the backward one before it. Identifiers stay as they are.
+Each pixel gathers the picture along its own vector: the mean of ``I(p - s v(p))`` over the open shutter, with the
+forward vector for times after the frame and the backward one before it. Identifiers stay as they are.
 """
 
 from collections.abc import Sequence
