@@ -54,7 +54,9 @@ _ID = re.compile(r"(^|[._])(ids?|IDs?|object_?id|material_?id|crypto\w*|uCrypto\
 _NORMAL = re.compile(r"(^|[._])(N|normals?|Normals?|nrm|worldNormal|cameraNormal)([._]|$)")
 _POSITION = re.compile(r"(^|[._])(P|position|Position|worldPosition|Pworld|Pref)([._]|$)")
 _VECTOR = re.compile(r"(^|[._])(forward|backward|motion\w*|velocity|vectors?|disparity\w*|flow)([._]|$)")
-_DATA_RGB = re.compile(r"(^|[._])(confidence|occlusion|mask|matte|uv|st|roughness|metallic|visibility)([._]|$)", re.IGNORECASE)
+_DATA_RGB = re.compile(
+    r"(^|[._])(confidence|occlusion|mask|matte|uv|st|roughness|metallic|visibility)([._]|$)", re.IGNORECASE
+)
 
 
 def classify(
@@ -83,7 +85,8 @@ def classify(
         if kind in (None, ChannelKind.COLOR, ChannelKind.NORMAL, ChannelKind.POSITION):
             names = _triple(name, prefix, left) or names
         if kind is None:
-            kind = ChannelKind.COLOR if len(names) == 3 or name.rpartition(".")[2] in _SINGLE_COLORS else ChannelKind.DATA
+            colored = len(names) == 3 or name.rpartition(".")[2] in _SINGLE_COLORS
+            kind = ChannelKind.COLOR if colored else ChannelKind.DATA
         elif kind in (ChannelKind.NORMAL, ChannelKind.POSITION) and len(names) == 1:
             names = _axes(name, prefix, left) or names
         groups.append(ChannelGroup(prefix, kind, names))

@@ -58,9 +58,9 @@ class _Params(BaseModel):
 class MotionParams(_Params):
     """Plates in: ``a`` (frame n), ``b`` (frame n+1). Plates out: ``a``, ``b``.
 
-    ``a`` has ``forward.u forward.v confidence.Y occlusion.Y``, ``b`` has ``backward.u backward.v confidence.Y occlusion.Y``:
-    pixels of the image, u right, v up; each over its own plate's data window. A plate ``matte`` (its alpha, or its only
-    channel) may be given: motion is then sought only where it is over 0.
+    ``a`` has ``forward.u forward.v confidence.Y occlusion.Y``, ``b`` has ``backward.u backward.v confidence.Y
+    occlusion.Y``: pixels of the image, u right, v up; each over its own plate's data window. A plate ``matte`` (its
+    alpha, or its only channel) may be given: motion is then sought only where it is over 0.
     """
 
     role: Literal[Role.MOTION] = Role.MOTION
@@ -69,7 +69,8 @@ class MotionParams(_Params):
 class InterpolateParams(_Params):
     """Plates in: ``a``, ``b``; ``vectors_a`` and ``vectors_b`` (forward of a, backward of b) when the user gives them.
 
-    Plates out: ``0``, ``1``, ... one per output. Each has the channels of ``a`` and ``confidence.Y`` (sample type half).
+    Plates out: ``0``, ``1``, ... one per output. Each has the channels of ``a`` and ``confidence.Y`` (sample type
+    half).
 
     Attributes:
         outputs: For each output the times whose pictures are averaged (shutter); 0 is a, 1 is b, all within [0, 1].
@@ -102,17 +103,20 @@ class UpscaleParams(_Params):
 
 
 class RelightParams(_Params):
-    """Plates in: ``plate`` and AOVs ``albedo normal position depth roughness metallic`` (own plates, or layers of ``plate``);
-    ``environment:<file>`` for each environment light; ``reference`` for a reference image whose light is the target.
+    """Plates in: ``plate`` and what is known of it.
+
+    That is: AOVs ``albedo normal position depth roughness metallic`` (own plates, or layers of ``plate``);
+    ``environment:<file>`` for each environment light; ``reference`` for an image whose light is the target.
 
     Plates out: ``plate`` and, when asked for, passes as layers of it: ``ratio.RGB normal.XYZ albedo.RGB diffuse.RGB
     specular.RGB confidence.Y``.
 
     Attributes:
-        method: ``aov`` shades the AOVs and needs an albedo and a normal; ``ratio`` multiplies the plate by new light over
-            present light and needs a normal or a pack that estimates one; ``auto`` takes ``aov`` when albedo and normal
-            are given, else ``ratio``.
-        lights: The new lights. Empty with ``ratio`` means: the light estimated from the plate (which returns the plate).
+        method: ``aov`` shades the AOVs and needs an albedo and a normal; ``ratio`` multiplies the plate by new light
+            over present light and needs a normal or a pack that estimates one; ``auto`` takes ``aov`` when albedo and
+            normal are given, else ``ratio``.
+        lights: The new lights. Empty with ``ratio`` means: the light estimated from the plate (which returns the
+            plate).
         present: The light in the plate now, when known; estimated when None.
         normal_space: ``camera`` or ``world``; world normals need ``camera_to_world``.
         camera_to_world: Row-major 3x3 rotation.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lights document, schema ``understudy.lights/1``: a small JSON that relighting reads.
 
-Space is right-handed camera space: x right, y up, z toward the camera. Directions point **from the surface to the light**.
-Colors are scene-linear RGB in the plate's own color space. Positions and sizes are in the units of the position AOV.
+Space is right-handed camera space: x right, y up, z toward the camera. Directions point **from the surface to the
+light**. Colors are scene-linear RGB in the plate's own color space. Positions and sizes are in the units of the
+position AOV.
 """
 
 from typing import Annotated, Literal

@@ -99,7 +99,8 @@ class Plate:
     Attributes:
         pixels: float32 ``(height, width, channels)``, C-contiguous, top row first, read-only, all finite
             (``uint`` channels carry their 32 bits unchanged in the float32 array and may look like anything).
-        channels: EXR channel names in the order of ``pixels``' last axis, such as ``R``, ``A``, ``left.B``, ``depth.Z``.
+        channels: EXR channel names in the order of ``pixels``' last axis, such as ``R``, ``A``, ``left.B``,
+            ``depth.Z``.
         sample_types: One per channel: the storage type in the file, and so of the output.
         data_window: Where the pixels lie; its size is the size of ``pixels``.
         display_window: The frame a viewer shows.
@@ -128,7 +129,9 @@ class Plate:
     def __post_init__(self) -> None:
         height, width, count = self.pixels.shape if self.pixels.ndim == 3 else (0, 0, 0)
         if self.pixels.dtype != np.float32 or not count:
-            raise PlateError(f"a plate needs float32 (height, width, channels), got {self.pixels.dtype} {self.pixels.shape}")
+            raise PlateError(
+                f"a plate needs float32 (height, width, channels), got {self.pixels.dtype} {self.pixels.shape}"
+            )
         if (width, height) != (self.data_window.width, self.data_window.height):
             raise PlateError(f"pixels are {width}x{height} but the data window is {self.data_window}")
         if count != len(self.channels) or count != len(self.sample_types):
