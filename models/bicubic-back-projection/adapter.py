@@ -3,9 +3,11 @@
 
 Irani and Peleg's iteration ``x <- x + U (l - D x)`` from ``x = U l``, with D the antialiased bicubic (Keys, a = -1/2)
 and U the back-projection kernel (Lanczos-3). Every iterate is ``U z`` for an image z of the input's size, so the
-iteration is done on z, ``z <- z + (l - D U z)``: the same arithmetic on a fraction of the pixels. U comes once, last.
+iteration is done on z, ``z <- z + g (l - D U z)``: the same arithmetic on a fraction of the pixels. U comes once, last.
+The gain g is under 1 for the larger factors, where ``D U`` amplifies some frequencies so much that g = 1 diverges.
 """
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -50,7 +52,7 @@ class BackProjection:
         if scale == 1:
             lies = Window(region.in_x, region.in_y, image.shape[1], image.shape[0])
             return {"image": read_tile(image, lies, Window(region.x, region.y, region.width, region.height))}
-        steps = int(call.options.get("iterations", 4))
+        steps = int(call.options.get("iterations", 6))
         huge = near_overflow(image)
         low = image * HEADROOM if huge else image
         out = limited(
@@ -73,7 +75,7 @@ def _consistent(image: FloatImage, scale: Fraction, in_x: int, in_y: int, steps:
     if image.shape[2] > 4:
         parts = (np.ascontiguousarray(image[..., at : at + 4]) for at in range(0, image.shape[2], 4))
         return np.concatenate([_consistent(part, scale, in_x, in_y, steps) for part in parts], axis=2)
-    estimate = image
+    estimate, gain = image, _gain(scale)
     for _ in range(steps):
         if scale.denominator == 1:
             error = convolve(estimate, _kernel(scale))
@@ -81,6 +83,7 @@ def _consistent(image: FloatImage, scale: Fraction, in_x: int, in_y: int, steps:
             rows = _round_trip(scale, in_y, image.shape[0])
             error = apply(estimate, rows, _round_trip(scale, in_x, image.shape[1]), in_x=in_x, in_y=in_y)
         np.subtract(image, error, out=error)
+        error *= gain
         error += estimate
         estimate = error
     return estimate
@@ -100,6 +103,13 @@ def _kernel(scale: Fraction) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]
     one = _round_trip(scale, 0, 1)
     reach = -int(one.starts[0])
     return one.weights[0, : 2 * reach + 1]
+
+
+@lru_cache(maxsize=64)
+def _gain(scale: Fraction) -> np.float32:
+    """1, or less so that the largest eigenvalue of a step stays within (-1/2, 1)."""
+    largest = float(np.abs(np.fft.rfft(_kernel(Fraction(math.ceil(scale))), 4096)).max()) ** 2
+    return np.float32(min(1.0, 1.5 / largest))
 
 
 def load(folder: Path) -> BackProjection:

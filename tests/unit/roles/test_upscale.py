@@ -31,13 +31,13 @@ def plate(
     **fields: Any,
 ) -> Plate:
     names = tuple(channels.split())
-    float_types: tuple[SampleType, ...] = ("float",) * len(names)
+    floats: list[SampleType] = ["float" for _ in names]
     height, width = pixels.shape[:2]
     data = {"data_window": Window(*at, width, height), "display_window": Window(0, 0, width, height), **fields}
     return Plate(
         pixels=np.ascontiguousarray(pixels, np.float32),
         channels=names,
-        sample_types=types or float_types,
+        sample_types=types or tuple(floats),
         colorspace="ACEScg",
         **data,
     )

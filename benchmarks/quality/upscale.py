@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PSNR of the shipped upscalers on the Kodak stills, next to what OpenCV has. Prints one table.
+
+The small picture is made of the 8-bit original by an antialiased bicubic (Keys, a = -1/2, as MATLAB's ``imresize``) and
+rounded to 8 bits. Results are rounded to 8 bits, the border is shaved by the factor. Y is Rec. 601 luma.
+
+    python benchmarks/quality/upscale.py [FOLDER] [--scales 2,3,4]
+"""
+
+import argparse
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from understudy.contracts.jobs import PackPin, RoleRequest, UpscaleParams
+from understudy.contracts.plate import FloatImage, blank_plate
+from understudy.roles.engine import LocalEngine
+from understudy.roles.resample import CUBIC, apply, axis
+
+STILLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "stills"
+
+
+def resized(image: FloatImage, scale: Fraction) -> FloatImage:
+    height, width = (int(side * scale) for side in image.shape[:2])
+    return apply(image, axis(CUBIC, scale, 0, height), axis(CUBIC, scale, 0, width), in_x=0, in_y=0)
+
+
+def eight_bit(image: npt.NDArray[Any]) -> FloatImage:
+    return np.clip(np.round(image), 0, 255).astype(np.float32)
+
+
+def psnr(image: FloatImage, truth: FloatImage, shave: int, *, luma: bool) -> float:
+    error = (eight_bit(image) - truth)[shave:-shave, shave:-shave].astype(np.float64)
+    if luma:
+        error = error @ np.array([65.481, 128.553, 24.966]) / 255
+    return float(10 * np.log10(255**2 / np.mean(error**2)))
+
+
+def methods(engine: LocalEngine, scale: int) -> dict[str, Callable[[FloatImage], FloatImage]]:
+    def opencv(flag: int) -> Callable[[FloatImage], FloatImage]:
+        return lambda small: cv2.resize(small, None, fx=scale, fy=scale, interpolation=flag)
+
+    def pack(name: str, **options: str) -> Callable[[FloatImage], FloatImage]:
+        def run(small: FloatImage) -> FloatImage:
+            plate = blank_plate(small, ("R", "G", "B"), colorspace="ACEScg")
+            params = UpscaleParams(scale=Fraction(scale), options=dict(options))
+            request = RoleRequest(pack=PackPin(id=name), params=params, plates={"plate": plate})
+            return engine.run(request).plates["plate"].pixels
+
+        return run
+
+    return {
+        "OpenCV bicubic (a = -3/4)": opencv(cv2.INTER_CUBIC),
+        "MATLAB-like bicubic": lambda small: resized(small, Fraction(scale)),
+        "OpenCV Lanczos-4": opencv(cv2.INTER_LANCZOS4),
+        "lanczos": pack("lanczos"),
+        "lanczos, antiringing off": pack("lanczos", antiringing="off"),
+        "bicubic-back-projection": pack("bicubic-back-projection"),
+        "bicubic-back-projection, off": pack("bicubic-back-projection", antiringing="off"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="PSNR of the shipped upscalers on the Kodak stills")
+    parser.add_argument("folder", nargs="?", type=Path, default=STILLS)
+    parser.add_argument("--scales", default="2,3,4")
+    given = parser.parse_args()
+    files = sorted(given.folder.glob("kodim*.png"))
+    if not files:
+        raise SystemExit(f"no kodim*.png in {given.folder}")
+    scales = [int(scale) for scale in given.scales.split(",")]
+    engine = LocalEngine(device="cpu")
+    columns: dict[str, list[str]] = {}
+    for scale in scales:
+        scores: dict[str, list[tuple[float, float]]] = {}
+        for file in files:
+            whole = cv2.imread(str(file))[..., ::-1].astype(np.float32)
+            height, width = (side // scale * scale for side in whole.shape[:2])
+            truth = np.ascontiguousarray(whole[:height, :width])
+            small = eight_bit(resized(truth, Fraction(1, scale)))
+            for name, method in methods(engine, scale).items():
+                big = method(small)
+                scores.setdefault(name, []).append(
+                    (psnr(big, truth, scale, luma=False), psnr(big, truth, scale, luma=True))
+                )
+        for name, values in scores.items():
+            rgb, luma = np.mean(values, axis=0)
+            columns.setdefault(name, []).append(f"{rgb:.2f} / {luma:.2f}")
+    print(f"PSNR in dB, RGB / Y, mean of {len(files)} stills")
+    print("| method | " + " | ".join(f"x{scale}" for scale in scales) + " |")
+    print("|---|" + "---|" * len(scales))
+    for name, cells in columns.items():
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
