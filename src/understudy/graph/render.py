@@ -123,7 +123,7 @@ class _Render:
         self._summary = Summary()
         self._confidences: list[float] = []
         self._measured: set[tuple[str, Frame]] = set()
-        self._noted: set[str] = set()
+        self._noted: set[tuple[str, str]] = set()
 
     def run(self, *, resume: bool) -> Summary:
         outputs = self._plan.outputs
@@ -169,10 +169,10 @@ class _Render:
             if outcome.confidence is not None:
                 self._confidences.append(outcome.confidence)
             done = summary.frames + summary.skipped
-        note = outcome.report.get("note")
-        if isinstance(note, str) and note not in self._noted:
-            self._noted.add(note)
-            self._listener({"event": "warning", "node": write.source.name, "message": note})
+        notes = [*written.notes, str(outcome.report.get("note", ""))]
+        for note in [note for note in notes if note and (write.name, note) not in self._noted]:
+            self._noted.add((write.name, note))
+            self._listener({"event": "warning", "node": write.name, "frame": frame, "message": note})
         self._tell(write, frame, done, seconds=round(seconds, 3), outcome=outcome)
 
     def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:
