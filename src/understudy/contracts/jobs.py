@@ -106,7 +106,8 @@ class RelightParams(_Params):
     """Plates in: ``plate`` and what is known of it.
 
     That is: AOVs ``albedo normal position depth roughness metallic`` (own plates, or layers of ``plate``);
-    ``environment:<file>`` for each environment light; ``reference`` for an image whose light is the target.
+    ``environment:<file>`` for each environment light; ``reference`` for an image whose light is the target;
+    ``present`` for another frame of the shot, whose light is fitted as the present one, so that one fit holds for all.
 
     Plates out: ``plate`` and, when asked for, passes as layers of it: ``ratio.RGB normal.XYZ albedo.RGB diffuse.RGB
     specular.RGB confidence.Y``.
@@ -120,10 +121,11 @@ class RelightParams(_Params):
         present: The light in the plate now, when known; estimated when None.
         normal_space: ``camera`` or ``world``; world normals need ``camera_to_world``.
         camera_to_world: Row-major 3x3 rotation.
+        camera_position: Where the camera stands in the world. Given, the position AOV holds world-space points, and
+            ``camera_to_world`` is needed; without it they are in camera space.
         field_of_view: Horizontal, degrees; turns depth into positions.
         limit_stops: The ratio stays within two to plus and minus this.
         passes: Layers to add.
-        light_frame: Frame whose light estimate holds for the whole job; None estimates on every frame.
     """
 
     role: Literal[Role.RELIGHT] = Role.RELIGHT
@@ -132,6 +134,7 @@ class RelightParams(_Params):
     present: LightRig | None = None
     normal_space: Literal["camera", "world"] = "camera"
     camera_to_world: tuple[float, float, float, float, float, float, float, float, float] | None = None
+    camera_position: tuple[float, float, float] | None = None
     field_of_view: float = Field(45.0, gt=0, lt=180)
     limit_stops: float = Field(3.0, gt=0, le=16)
     passes: tuple[Literal["ratio", "normal", "albedo", "diffuse", "specular", "confidence"], ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.color.config import ColorConfig
 from understudy.contracts.channels import ChannelGroup, ChannelKind, alpha_of, classify, color_groups
-from understudy.contracts.errors import PlateError
+from understudy.contracts.errors import PlateError, UsageError
 from understudy.contracts.jobs import RelightParams
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.roles.relight.energy import Values
@@ -79,7 +79,9 @@ class Aovs:
         color: For an albedo in another color space than the plate's.
 
     Raises:
-        PlateError: An AOV has the wrong channels or another display window; the plate has no color.
+        PlateError: An AOV has the wrong channels or another display window; the plate has no color; world-space AOVs
+            came without the camera.
+        UsageError: ``camera_to_world`` is no rotation.
     """
 
     def __init__(self, plates: Mapping[str, Plate], params: RelightParams, color: ColorConfig) -> None:
@@ -98,12 +100,7 @@ class Aovs:
                 self.sources[name] = found
         if "albedo" in self.sources:
             self.sources["albedo"] = self._in_plate_space(self.sources["albedo"])
-        if params.normal_space == "world" and "normal" in self.sources and params.camera_to_world is None:
-            raise PlateError(
-                "the normals are in world space and the camera's rotation is not known",
-                where="camera_to_world",
-                fix="give the 3x3 camera-to-world rotation, or render camera-space normals",
-            )
+        self._check_camera()
 
     def has(self, *names: str) -> bool:
         """Whether all these AOVs are there."""
@@ -149,20 +146,16 @@ class Aovs:
             return None
         x, y, z = self._planes("normal", top, bottom)
         if self.params.normal_space == "world" and self.sources["normal"].label != "pack":
-            assert self.params.camera_to_world is not None
-            m = [np.float32(value) for value in self.params.camera_to_world]
-            # The inverse of a rotation is its transpose.
-            x, y, z = (
-                m[0] * x + m[3] * y + m[6] * z,
-                m[1] * x + m[4] * y + m[7] * z,
-                m[2] * x + m[5] * y + m[8] * z,
-            )
+            x, y, z = self._to_camera((x, y, z))
         return normalized((x, y, z))
 
     def _position(self, top: int, bottom: int) -> Planes | None:
         if "position" in self.sources:
             x, y, z = self._planes("position", top, bottom)
-            return x, y, z
+            camera = self.params.camera_position
+            if camera is None:
+                return x, y, z
+            return self._to_camera((x - constant(camera[0]), y - constant(camera[1]), z - constant(camera[2])))
         if "depth" not in self.sources:
             return None
         (depth,) = self._planes("depth", top, bottom)
@@ -174,6 +167,39 @@ class Aovs:
         x = np.broadcast_to(across.astype(np.float32)[None], (bottom - top, data.width)).ravel()
         y = np.broadcast_to(up.astype(np.float32)[:, None], (bottom - top, data.width)).ravel()
         return x * depth, y * depth, -depth
+
+    def _to_camera(self, vectors: Planes) -> Planes:
+        assert self.params.camera_to_world is not None
+        m = [np.float32(value) for value in self.params.camera_to_world]
+        x, y, z = vectors
+        # The inverse of a rotation is its transpose.
+        return (
+            m[0] * x + m[3] * y + m[6] * z,
+            m[1] * x + m[4] * y + m[7] * z,
+            m[2] * x + m[5] * y + m[8] * z,
+        )
+
+    def _check_camera(self) -> None:
+        matrix = self.params.camera_to_world
+        if matrix is None:
+            for name, used in (
+                ("normals", self.params.normal_space == "world" and "normal" in self.sources),
+                ("positions", self.params.camera_position is not None and "position" in self.sources),
+            ):
+                if used:
+                    raise PlateError(
+                        f"the {name} are in world space and the camera's rotation is not known",
+                        where="camera_to_world",
+                        fix=f"give the 3x3 camera-to-world rotation, or render camera-space {name}",
+                    )
+            return
+        rotation = np.array(matrix, np.float64).reshape(3, 3)
+        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) or np.linalg.det(rotation) < 0:
+            raise UsageError(
+                "the matrix is no rotation: its rows must be at right angles, of length one and right-handed",
+                where="camera_to_world",
+                fix="take the upper left 3x3 of the camera's matrix, without scale",
+            )
 
     def _albedo(self, top: int, bottom: int, cover: Values) -> Planes | None:
         source = self.sources.get("albedo")

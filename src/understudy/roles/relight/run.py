@@ -170,7 +170,9 @@ def _estimate(aovs: Aovs, encoded: EncodedModel, control: Control, tile: int) ->
     """Normals, and what else the pack tells, of a plate that brings none."""
     plate = aovs.plate
     rgb = plate.take(aovs.group.names if len(aovs.group.names) == 3 else aovs.group.names * 3)
-    tensors = run_same_size(encoded, rgb, plate.data_window, control, tile=tile)
+    # The bands report progress; a pack's few tiles before them would only make it run backward.
+    quiet = Control(cancelled=control.cancelled)
+    tensors = run_same_size(encoded, rgb, plate.data_window, quiet, tile=tile)
     for name, count in (("normal", 3), ("albedo", 3), ("confidence", 1)):
         if name in tensors and tensors[name].shape[2] != count:
             raise PackError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from understudy.color.config import ColorConfig
 from understudy.contracts.engine import Control
 from understudy.contracts.errors import JobCancelledError, PlateError, UsageError
 from understudy.contracts.jobs import RelightParams
@@ -16,7 +17,7 @@ from understudy.roles.relight.bands import each_band
 from understudy.roles.relight.lights import Lighting
 from understudy.roles.relight.passes import Canvas
 from understudy.roles.relight.shade import shade
-from unit.roles.relight.relight_scene import FILL, SKY, SUN, ball, engine, plate, relight
+from unit.roles.relight.relight_scene import FILL, SKY, SUN, ball, plate, relight
 
 
 def rgb(result: Any) -> np.ndarray:
@@ -123,6 +124,20 @@ def test_world_normals_turn_with_the_camera() -> None:
     np.testing.assert_allclose(rgb(turned), rgb(relight(plates, SUN)), atol=1e-6)
     with pytest.raises(PlateError, match="camera's rotation is not known"):
         relight({**plates, "normal": world}, SUN, normal_space="world")
+    with pytest.raises(UsageError, match="no rotation"):
+        relight(plates, SUN, camera_to_world=(1, 0, 0, 0, 2, 0, 0, 0, 1))
+
+
+def test_world_positions_come_back_to_the_camera() -> None:
+    plates = ball()
+    to_world = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], np.float32)
+    camera = np.array([10, -3, 5], np.float32)
+    world = plates["position"].with_pixels(plates["position"].pixels @ to_world.T + camera)
+    given: dict[str, Any] = {"camera_position": tuple(camera), "camera_to_world": tuple(to_world.ravel())}
+    moved = relight({**plates, "position": world}, FILL, **given)
+    np.testing.assert_allclose(rgb(moved), rgb(relight(plates, FILL)), atol=1e-4)
+    with pytest.raises(PlateError, match="positions are in world space"):
+        relight({**plates, "position": world}, FILL, camera_position=(10, -3, 5))
 
 
 def test_depth_is_distance_along_the_axis() -> None:
@@ -132,7 +147,7 @@ def test_depth_is_distance_along_the_axis() -> None:
     aovs = Aovs(
         {"plate": plates["plate"], "depth": plate(np.full((40, width, 1), 3), "Z", colorspace="Raw")},
         RelightParams(field_of_view=90),
-        engine()._color,
+        ColorConfig.load(),
     )
     position = aovs.rows(0, 40).position
     assert position is not None
@@ -182,7 +197,7 @@ def test_passes_become_layers_and_sum_to_the_color() -> None:
 def test_albedo_in_another_space_is_converted() -> None:
     plates = ball()
     albedo = plates["albedo"]
-    converted = engine()._color.convert(albedo.pixels, "ACEScg", "ACES2065-1")
+    converted = ColorConfig.load().convert(albedo.pixels, "ACEScg", "ACES2065-1")
     moved = replace(albedo.with_pixels(converted), colorspace="ACES2065-1")
     np.testing.assert_allclose(rgb(relight({**plates, "albedo": moved}, SUN)), rgb(relight(plates, SUN)), atol=1e-5)
 
@@ -223,7 +238,7 @@ def test_progress_and_cancel_go_band_by_band() -> None:
 def test_luminance_plates_are_relit_too() -> None:
     plates = ball()
     gray = plate(plates["plate"].pixels[..., :1], "Y")
-    aovs = Aovs({**plates, "plate": gray}, RelightParams(), engine()._color)
+    aovs = Aovs({**plates, "plate": gray}, RelightParams(), ColorConfig.load())
     canvas = Canvas(aovs, ())
     shade(aovs, Lighting(RelightParams().lights, {}), canvas, Control())
     assert not canvas.relit().pixels.any()

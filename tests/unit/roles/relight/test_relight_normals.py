@@ -11,8 +11,11 @@ from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import Call, Tensors
+from understudy.packs.discovery import discover
+from understudy.packs.options import settle_options
 from understudy.roles.relight import fit_normals
-from unit.roles.relight.relight_scene import ball, engine
+from understudy.runtimes.load import load_model
+from unit.roles.relight.relight_scene import ball
 
 LIGHTS = [(0, 0, 1), (0.5, 0, 0.8), (-0.5, 0, 0.8), (0, 0.5, 0.8), (0, -0.5, 0.8), (0.4, 0.4, 0.8)]
 
@@ -67,8 +70,9 @@ def test_held_out_lights_of_the_cat_are_predicted(shared_data: Path) -> None:
 
 
 def shading_normals(image: np.ndarray) -> Tensors:
-    model = engine()._load(PackPin(id="shape-from-shading"), Role.RELIGHT)
-    return model.run({"image": image}, Call(options=model.settle({})))
+    pack = discover().registry.find(PackPin(id="shape-from-shading"), Role.RELIGHT)
+    options = settle_options(pack.manifest, {})
+    return load_model(pack, device="cpu").model.run({"image": image}, Call(options=options))
 
 
 def degrees(a: np.ndarray, b: np.ndarray) -> float:
