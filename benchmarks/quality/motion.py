@@ -36,7 +36,8 @@ def flow_exact(folder: Path) -> Scene:
     y, x = np.mgrid[:height, :width]
     outside = (x + flow[..., 0] < 0) | (x + flow[..., 0] > width - 1)
     outside |= (y + flow[..., 1] < 0) | (y + flow[..., 1] > height - 1)
-    mask = cv2.imread(str(folder / "occluded0.png"), cv2.IMREAD_GRAYSCALE)
+    path = folder / "occluded0.png"
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
     return Scene(a, b, flow, outside if mask is None else outside | (mask > 0))
 
 
