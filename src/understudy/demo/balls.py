@@ -5,7 +5,7 @@
 import numpy as np
 
 from understudy.demo.geometry import FIRST, FLOOR, FOCAL, Element, Pose, Surface, ap0, black, project, turn
-from understudy.demo.texture import Values, make_noise, mix, smoothstep
+from understudy.demo.texture import Values, cover, make_noise, mix, smoothstep
 
 
 class Ball(Element):
@@ -45,7 +45,7 @@ class Ball(Element):
         toward = ray @ center
         nearest = toward / square
         miss = np.sqrt(np.maximum(float(center @ center) - toward * nearest, 0))
-        coverage = np.clip((self.radius - miss) * np.float32(FOCAL / pixel) / nearest + 0.5, 0, 1)
+        coverage = cover((self.radius - miss) * np.float32(FOCAL / pixel) / nearest)
         half = np.sqrt(np.maximum(self.radius**2 - np.square(miss), 0) / square)
         return np.where(nearest > 0, coverage, 0).astype(np.float32), (nearest - half).astype(np.float32)
 
@@ -81,9 +81,9 @@ class BeachBall(Ball):
         body = mix(
             np.broadcast_to(self._colors[0], local.shape),
             np.broadcast_to(self._colors[1], local.shape),
-            smoothstep(-size, size, sector),
+            cover(sector / np.float32(size)),
         )
-        cap = smoothstep(-size, size, np.abs(z) - np.float32(0.93))
+        cap = cover((np.abs(z) - np.float32(0.93)) / np.float32(size))
         return mix(body, np.broadcast_to(ap0(0.78, 0.76, 0.70), local.shape), cap)
 
 

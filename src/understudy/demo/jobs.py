@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from understudy.contracts.errors import OutputError
-from understudy.demo.light import NIGHT
+from understudy.demo.light import DAY, NIGHT
 from understudy.demo.shot import FRAMES
 
 MIDDLE = (FRAMES[0] + FRAMES[-1]) // 2
@@ -76,18 +76,42 @@ def make_jobs() -> tuple[Job, ...]:
             "retime to half speed",
             12,
         ),
-        Job("upscale", _upscale("upscale", "bicubic-back-projection"), upscale_frames, "upscale to twice the size", 8),
-        Job("upscale-lanczos", _upscale("upscale-lanczos", "lanczos"), str(MIDDLE), "upscale, Lanczos pack", 3),
+        Job("upscale", _upscale("upscale", "lanczos"), upscale_frames, "upscale to twice the size", 8),
+        Job(
+            "upscale-back-projection",
+            _upscale("upscale-back-projection", "bicubic-back-projection"),
+            str(MIDDLE),
+            "upscale, back-projection pack",
+            3,
+        ),
         Job(
             "relight",
             {
                 "plate": _read(),
-                "light": {"type": "relight", "input": "plate", "method": "aov", "lights": "night.lights.json"},
+                "light": {
+                    "type": "relight",
+                    "input": "plate",
+                    "method": "ratio",
+                    "lights": "night.lights.json",
+                    "present": "day.lights.json",
+                    "limit_stops": 6,
+                },
                 "out": {"type": "write", "input": "light", "file": "../relight/relit.%04d.exr"},
             },
             "",
             "relight",
             12,
+        ),
+        Job(
+            "relight-passes",
+            {
+                "plate": _read(),
+                "light": {"type": "relight", "input": "plate", "method": "aov", "lights": "night.lights.json"},
+                "out": {"type": "write", "input": "light", "file": "../relight-passes/relit.%04d.exr"},
+            },
+            ",".join(str(frame) for frame in RELIGHT_TRUTHS),
+            "relight, from the passes alone",
+            4,
         ),
     )
 
@@ -108,9 +132,9 @@ def write_jobs(jobs: tuple[Job, ...], folder: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "night.lights.json").write_text(
-            NIGHT.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8"
-        )
+        for name, rig in (("day", DAY), ("night", NIGHT)):
+            text = rig.model_dump_json(by_alias=True, indent=2) + "\n"
+            (folder / f"{name}.lights.json").write_text(text, encoding="utf-8")
         for job in jobs:
             document: dict[str, Any] = {"schema": "understudy.graph/1"}
             if job.frames:

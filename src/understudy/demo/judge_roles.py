@@ -215,7 +215,7 @@ def _upscale(context: _Context) -> RoleResult:
         color = plate.take(RGB)
         for name, how in (("bicubic (OpenCV)", cv2.INTER_CUBIC), ("bilinear (OpenCV)", cv2.INTER_LINEAR)):
             scores.setdefault(name, []).append(context.judge.compare(_resize(color, size, how), truth))
-        for job in ("upscale", "upscale-lanczos"):
+        for job in ("upscale", "upscale-back-projection"):
             event = context.files(job).get(frame)
             if event is not None:
                 result = context.read(event["file"], frame)
@@ -248,31 +248,46 @@ def _resize(color: FloatImage, size: tuple[int, int], how: int) -> FloatImage:
 
 
 def _relight(context: _Context) -> RoleResult:
-    files = context.files("relight")
-    ours, nothing = [], []
+    files, passes = context.files("relight"), context.files("relight-passes")
+    scores: dict[str, list[tuple[float, float, float]]] = {"ours": [], "passes": [], "nothing": []}
     before, after = [], []
     for frame in RELIGHT_TRUTHS:
         truth = context.truth("relit", frame).take(RGB)
+        whole = context.read(plate_path(context.out, frame), frame, (*_BEAUTY, "normal.X", "normal.Y", "normal.Z"))
+        lit = np.asarray(np.any(whole.take(("normal.X", "normal.Y", "normal.Z")) != 0, axis=-1))
         plate, result = context.beauty(frame), context.read(files[frame]["file"], frame)
         before.append(plate)
         after.append(result)
-        ours.append(context.judge.compare(result.take(RGB), truth))
-        nothing.append(context.judge.compare(plate.take(RGB), truth))
+        for name, picture in (
+            ("ours", result),
+            ("passes", context.read(passes[frame]["file"], frame)),
+            ("nothing", plate),
+        ):
+            color = picture.take(RGB)
+            whole_frame, lit_only = context.judge.compare(color, truth), context.judge.compare(color, truth, lit)
+            scores[name].append((whole_frame[0], *lit_only))
+    names = {
+        "ours": "plate × new ÷ present light",
+        "passes": "shaded from the passes alone",
+        "nothing": "the plate, not relit",
+    }
     rows = tuple(
-        (name, *(f"{np.mean([score[i] for score in scores]):.1f} dB" for i in (0, 1)))
-        for name, scores in (("relit from the passes", ours), ("the plate, not relit", nothing))
+        (names[name], *(f"{np.mean([score[i] for score in found]):.1f} dB" for i in (0, 1, 2)))
+        for name, found in scores.items()
     )
+    gain = np.mean([ours[0] - nothing[0] for ours, nothing in zip(scores["ours"], scores["nothing"], strict=True)])
     return context.result(
         "relight",
         "relight",
         probe=probe(before, after),
-        headline=f"{np.mean([score[0] for score in ours]):.1f} dB against a true render",
+        headline=f"{gain:+.1f} dB nearer to a true render",
         table=Table(
-            columns=("picture", "on the display", "in log"),
+            columns=("picture", "on the display", "lit surfaces", "lit, in log"),
             rows=rows,
             ours=0,
             note=f"Peak signal-to-noise ratio against the scene rendered under the new lights by a renderer of its own "
-            f"(Lambert and GGX, no shadows), mean of {len(RELIGHT_TRUTHS)} frames.",
+            f"(Lambert and GGX, no shadows), mean of {len(RELIGHT_TRUTHS)} frames. Shading from the passes alone "
+            "leaves the sky black, for it has no passes.",
         ),
         checks=(
             *_survival(before, after),

@@ -6,7 +6,7 @@ import numpy as np
 
 from understudy.demo.balls import Ball, BeachBall, Bouncer, Marble
 from understudy.demo.geometry import FIRST, FLOOR, FOCAL, SUN, Element, Pose, Surface, ap0, black, project, turn
-from understudy.demo.texture import Values, lettering, make_noise, mix, smoothstep
+from understudy.demo.texture import Values, cover, lettering, make_noise, mix, smoothstep, square_wave
 
 
 class Sky(Element):
@@ -68,7 +68,7 @@ class Hills(Element):
         pose = self.pose(time)
         x, y = ray[..., 0] * self._depth - pose.center[0], ray[..., 1] * self._depth - pose.center[1]
         ridge = 2.5 + 0.55 * self._ridge.at(x)
-        coverage = np.clip((ridge - y) * np.float32(FOCAL / self._depth / pixel) + 0.5, 0, 1)
+        coverage = cover((ridge - y) * np.float32(FOCAL / self._depth / pixel))
         return coverage, np.full_like(x, self._depth)
 
     def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
@@ -102,7 +102,7 @@ class Floor(Element):
     def trace(self, ray: Values, time: float, pixel: float) -> tuple[Values, Values]:
         down = -ray[..., 1]
         edge = -FLOOR / self._far
-        coverage = np.clip((down - edge) * np.float32(FOCAL / pixel) + 0.5, 0, 1)
+        coverage = cover((down - edge) * np.float32(FOCAL / pixel))
         return coverage, (-FLOOR / np.maximum(down, edge * 0.98)).astype(np.float32)
 
     def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
@@ -113,7 +113,7 @@ class Floor(Element):
         along = depth * across / np.float32(-FLOOR)
         grain = self._grain.at(x, z, footprint=(across, along))
         stain = self._stain.at(x, z, footprint=(across, along))
-        odd = _soft_wave(x / 0.9, across / 0.9) * _soft_wave(z / 0.9, along / 0.9)
+        odd = square_wave(x / 0.9, across / 0.9) * square_wave(z / 0.9, along / 0.9)
         dark, light = ap0(0.10, 0.12, 0.15), ap0(0.46, 0.44, 0.40)
         albedo = mix(np.broadcast_to(dark, points.shape), np.broadcast_to(light, points.shape), 0.5 + 0.5 * odd)
         albedo = albedo * np.clip(1 + 0.22 * grain + 0.14 * stain, 0.2, 2)[..., None]
@@ -125,13 +125,6 @@ class Floor(Element):
         normal = np.zeros_like(points)
         normal[..., 1] = 1
         return Surface(normal, albedo * shade[..., None], black(points), 0.7)
-
-
-def _soft_wave(phase: Values, footprint: Values) -> Values:
-    """A square wave of period 2 with soft steps that fades to its mean where a pixel holds a period."""
-    fade = np.exp(-np.square(1.6 * footprint))
-    wave: Values = np.tanh(5.5 * np.sin(np.float32(np.pi) * phase) / (1 + 14 * footprint)) * fade
-    return wave
 
 
 class Sign(Element):
@@ -165,7 +158,7 @@ class Sign(Element):
         local = (ray * depth[..., None] - pose.center) @ pose.rotation
         x, y = np.abs(local[..., 0]) - (self._half[0] - 0.07), np.abs(local[..., 1]) - (self._half[1] - 0.07)
         edge = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0) - 0.07
-        coverage = np.clip(0.5 - edge * np.float32(FOCAL / pixel) / np.abs(depth), 0, 1)
+        coverage = cover(-edge * np.float32(FOCAL / pixel) / np.abs(depth))
         return np.where(depth > 0, coverage, 0).astype(np.float32), depth
 
     def surface(self, points: Values, pose: Pose, pixel: float) -> Surface:
@@ -178,7 +171,9 @@ class Sign(Element):
         )
         rim = np.maximum(np.abs(x) - self._half[0], np.abs(y) - self._half[1])
         board = mix(
-            board, np.broadcast_to(ap0(0.55, 0.42, 0.20), points.shape), smoothstep(-0.045 - size, -0.045 + size, rim)
+            board,
+            np.broadcast_to(ap0(0.55, 0.42, 0.20), points.shape),
+            cover((rim + np.float32(0.045)) / np.float32(size)),
         )
         line = lettering("UNDERSTUDY", x, y - np.float32(0.05), 0.185)
         tube = np.abs(y + np.float32(0.19)) + 4 * np.maximum(np.abs(x) - np.float32(0.86), 0)
@@ -188,7 +183,7 @@ class Sign(Element):
 
 
 def _tube(distance: Values, radius: float, size: float, color: Values) -> Values:
-    core = 1 - smoothstep(radius - size, radius + size, distance)
+    core = cover((np.float32(radius) - distance) / np.float32(size))
     light: Values = (core + 0.09 * np.exp(-distance / np.float32(0.035)))[..., None] * color
     return light
 

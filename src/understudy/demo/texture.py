@@ -44,6 +44,9 @@ _STROKES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
 }
 _ADVANCE = 1.0
 
+FILTER = 0.6
+"""Standard deviation of the renderer's pixel filter, pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
@@ -76,7 +79,7 @@ class Noise:
                 spread = sum(
                     (np.square(k * size) for k, size in zip(wave, footprint, strict=True)), start=np.float32(0)
                 )
-                value *= np.exp(np.float32(-0.25) * spread)
+                value *= np.exp(np.float32(-0.5 * FILTER**2) * spread)
             total += gain * value
         return total
 
@@ -109,9 +112,32 @@ def smoothstep(low: float, high: float, value: Values) -> Values:
     return step
 
 
+def cover(distance: Values) -> Values:
+    """Coverage of a pixel whose center is ``distance`` pixels inside an edge, under the pixel filter."""
+    t = np.clip(0.5 + distance / np.float32(2.4), 0, 1)
+    covered: Values = t * t * (3 - 2 * t)
+    return covered
+
+
 def mix(a: Values, b: Values, share: Values) -> Values:
     """``a`` and ``b`` (..., 3) blended by ``share`` (...) of b."""
     return a + (b - a) * share[..., None]
+
+
+def square_wave(phase: Values, footprint: Values) -> Values:
+    """A square wave of period 2, from -1 to 1, under the pixel filter.
+
+    Args:
+        phase: Where.
+        footprint: Size of a pixel, in the units of ``phase``.
+    """
+    total = np.zeros_like(phase)
+    for harmonic in (1, 3, 5, 7, 9):
+        # The last factors soften the steps themselves, so that they do not ring.
+        fade = np.exp(np.float32(-0.5 * (FILTER * np.pi * harmonic) ** 2) * np.square(footprint))
+        gain = np.float32(4 / np.pi / harmonic * np.sinc(harmonic / 11))
+        total += gain * fade * np.sin(np.float32(np.pi * harmonic) * phase)
+    return total
 
 
 def lettering(text: str, x: Values, y: Values, height: float) -> Values:

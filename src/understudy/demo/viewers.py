@@ -210,7 +210,7 @@ def _interpolate(gallery: _Gallery) -> Viewer:
 def _upscale(gallery: _Gallery) -> Viewer:
     plate = gallery.read(plate_path(gallery.out, MIDDLE))
     ours = gallery.read(gallery.files("upscale")[MIDDLE]["file"])
-    lanczos = gallery.read(gallery.files("upscale-lanczos")[MIDDLE]["file"])
+    other = gallery.read(gallery.files("upscale-back-projection")[MIDDLE]["file"])
     truth = gallery.read(truth_path(gallery.out, "double", MIDDLE))
     size = (ours.width, ours.height)
     # A window of the large picture at its own pixels, over the sign and the balls.
@@ -219,8 +219,8 @@ def _upscale(gallery: _Gallery) -> Viewer:
     for key, label, pixels in (
         ("nearest", "Plate, pixels doubled", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_NEAREST)),
         ("bicubic", "Bicubic (OpenCV)", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_CUBIC)),
-        ("ours", "Upscaled, back-projection", ours.pixels),
-        ("lanczos", "Upscaled, Lanczos", lanczos.pixels),
+        ("ours", "Upscaled, Lanczos", ours.pixels),
+        ("other", "Upscaled, back-projection", other.pixels),
         ("true", "True picture at this size", truth.pixels),
     ):
         window = np.asarray(pixels, dtype=np.float32)[top : top + height, left : left + width]
@@ -235,13 +235,14 @@ def _upscale(gallery: _Gallery) -> Viewer:
 
 
 def _relight(gallery: _Gallery) -> Viewer:
-    files = gallery.files("relight")
-    images: dict[str, list[str]] = {key: [] for key in ("plate", "ours", "true")}
+    files, passes = gallery.files("relight"), gallery.files("relight-passes")
+    images: dict[str, list[str]] = {key: [] for key in ("plate", "ours", "passes", "true")}
     for frame in RELIGHT_TRUTHS:
         images["plate"].append(gallery.plate(frame))
         images["ours"].append(gallery.color(f"relit.{frame}", files[frame]["file"]))
+        images["passes"].append(gallery.color(f"passes.{frame}", passes[frame]["file"]))
         images["true"].append(gallery.color(f"truth.relit.{frame}", truth_path(gallery.out, "relit", frame)))
-    labels = {"plate": "Plate", "ours": "Relit", "true": "True render under the new lights"}
+    labels = {"plate": "Plate", "ours": "Relit", "passes": "Shaded from passes alone", "true": "True render"}
     return Viewer(
         role="relight",
         frames=tuple((str(frame), "") for frame in RELIGHT_TRUTHS),
