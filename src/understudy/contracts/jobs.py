@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests to an engine and their results: one role, one pack, named plates in, named plates out."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,11 +15,18 @@ from understudy.contracts.manifest import OptionValue, Role
 from understudy.contracts.plate import Plate
 
 
+_LONGEST_NUMBER = 64
+_HUGE_EXPONENT = re.compile(r"[eE][+-]?\d{3,}")  # 1e999999999 would be computed digit by digit
+
+
 def _fraction(value: Any) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, (Fraction, int, float, str)):
         raise ValueError("not a number")
+    text = str(value)
+    if len(text) > _LONGEST_NUMBER or _HUGE_EXPONENT.search(text):
+        raise ValueError(f"{text[:_LONGEST_NUMBER]!r} is out of any useful range")
     try:
-        return Fraction(str(value))
+        return Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{value!r} is not a number or a fraction such as 24000/1001") from None
 
