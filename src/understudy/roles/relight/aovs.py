@@ -13,7 +13,7 @@ from understudy.contracts.errors import PlateError, UsageError
 from understudy.contracts.jobs import RelightParams
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.roles.relight.energy import Values
-from understudy.roles.relight.shading import Planes, constant, normalized
+from understudy.roles.relight.shading import Planes, constant, dot, normalized
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "albedo": ("albedo", "base_color", "basecolor", "diffuse_albedo"),
@@ -27,6 +27,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
 
 _SCALARS = ("depth", "roughness", "metallic")
 _SUFFIXES = (("x", "y", "z"), ("r", "g", "b"), ("red", "green", "blue"))
+_SPATIAL = ("normal", "position", "depth")
+_FAR = np.float32(1e15)
 _KINDS = {"normal": ChannelKind.NORMAL, "position": ChannelKind.POSITION, "depth": ChannelKind.DEPTH}
 
 
@@ -124,7 +126,8 @@ class Aovs:
             view: Planes = (none, none, one)
         else:
             x, y, z = normalized(position)
-            view = (-x, -y, -z)
+            # A point at the camera itself has no direction; it counts as straight ahead.
+            view = (-x, -y, np.where(dot(position, position) > 0, -z, one))
         return Rows(
             cover=cover,
             albedo=self._albedo(top, bottom, cover),
@@ -224,6 +227,11 @@ class Aovs:
 
     def _planes(self, name: str, top: int, bottom: int) -> tuple[Values, ...]:
         """The source's rows at the plate's absolute pixels; 0 where its data window does not reach."""
+        planes = self._samples(name, top, bottom)
+        # Renderers write 1e30 and more for "nothing there"; its square must still be a float.
+        return tuple(np.clip(plane, -_FAR, _FAR) for plane in planes) if name in _SPATIAL else planes
+
+    def _samples(self, name: str, top: int, bottom: int) -> tuple[Values, ...]:
         source = self.sources[name]
         data, lies = self.plate.data_window, source.plate.data_window
         if lies == data:

@@ -34,20 +34,18 @@ class Canvas:
         self.names = tuple(names)
         self.pixels = np.empty((plate.height, plate.width, len(names)), np.float32)
 
-    def write(self, top: int, bottom: int, rgb: FloatImage, layers: Mapping[str, FloatImage]) -> None:
+    def write(self, top: int, bottom: int, color: FloatImage, layers: Mapping[str, FloatImage]) -> None:
         """One band.
 
         Args:
             top: First row.
             bottom: Row after the last.
-            rgb: ``(3, n)``: the new color.
+            color: ``(3, n)``, or ``(1, n)`` for a plate of luminance: the new color.
             layers: For each pass ``(channels, n)``; those not asked for are ignored.
         """
         shape = (bottom - top, self.plate.width)
         count = len(self.plate.channels)
         self.pixels[top:bottom, :, :count] = self.plate.pixels[top:bottom]
-        # A plate of luminance alone gets the mean of what red, green and blue would be.
-        color = rgb if len(self.color) == 3 else rgb.mean(axis=0, keepdims=True)
         for channel, values in zip(self.color, color, strict=True):
             self.pixels[top:bottom, :, channel] = values.reshape(shape)
         for name, where in self._at.items():

@@ -50,6 +50,7 @@ def sample(aovs: Aovs) -> Samples:
 
     rows = [each for _, each in found]
     rgb = np.concatenate([color for color, _ in found], axis=1)
+    rgb = rgb if len(rgb) == 3 else np.repeat(rgb, 3, axis=0)
     normal = joined([each.normal for each in rows if each.normal is not None])
     position = joined([each.position for each in rows if each.position is not None]) if aovs.has_position else None
     albedo = joined([each.albedo for each in rows if each.albedo is not None]) if aovs.has("albedo") else None
@@ -105,9 +106,10 @@ def multiply(
         trust = np.where(known, np.clip(rows.confidence, 0, 1), np.float32(0))
         limited = (np.abs(stops) > limit).any(axis=0) & known
         ratio = np.exp2(np.clip(stops, -limit, limit) * trust)
-        rgb = _color(aovs, top, bottom)
+        color = _color(aovs, top, bottom)
         with np.errstate(over="ignore"):
-            relit = np.clip(rgb * ratio, -_LARGEST, _LARGEST)
+            scaled = color * (ratio if len(color) == 3 else ratio.mean(axis=0, keepdims=True))
+            relit = np.clip(scaled, -_LARGEST, _LARGEST)
         layers = {"ratio": ratio, "normal": np.stack(rows.normal), "confidence": trust}
         if rows.albedo is not None:
             layers["albedo"] = np.stack(rows.albedo)
@@ -140,5 +142,4 @@ def _floor(aovs: Aovs, present: Light) -> np.float32:
 def _color(aovs: Aovs, top: int, bottom: int) -> FloatImage:
     names = aovs.group.names
     part = aovs.plate.pixels[top:bottom]
-    planes = [part[..., aovs.plate.index(name)].ravel() for name in names]
-    return np.stack(planes * 3 if len(planes) == 1 else planes)
+    return np.stack([part[..., aovs.plate.index(name)].ravel() for name in names])

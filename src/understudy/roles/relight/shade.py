@@ -48,7 +48,10 @@ def shade(
             "specular": specular,
             "confidence": confidence,
         }
-        canvas.write(top, bottom, diffuse + specular, layers)
+        color = diffuse + specular
+        # A plate of luminance alone gets the mean of what red, green and blue would be.
+        color = color if len(canvas.color) == 3 else color.mean(axis=0, keepdims=True)
+        canvas.write(top, bottom, color, layers)
         return int(known.sum()), float(confidence.sum(dtype=np.float64))
 
     parts = each_band(aovs.plate.data_window, band, control)

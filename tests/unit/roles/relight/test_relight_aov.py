@@ -226,6 +226,20 @@ def test_wild_aovs_give_finite_pixels() -> None:
         assert np.isfinite(out).all()
 
 
+@pytest.mark.parametrize("value", [3.4e38, 1e30, 1e16, 0.0, -1e30])
+def test_depth_that_says_nothing_is_there_does_no_harm(value: float) -> None:
+    plates = ball()
+    depth = np.where(plates["plate"].take(["A"]) > 0, np.float32(4), np.float32(value))
+    given = {name: plates[name] for name in ("plate", "albedo", "normal")}
+    given["depth"] = plate(depth, "Z", colorspace="Raw")
+    lamps = (FILL, {**FILL, "type": "spot", "aim": (-1, 0, -1)}, {**FILL, "radius": 1.0})
+    area = {"type": "area", "position": (0, 0, 0), "u": (0, 1, 0), "v": (-1, 0, 0)}
+    out = rgb(relight(given, *lamps, area))
+    assert np.isfinite(out).all()
+    near = np.where(plates["plate"].take(["A"]) > 0, np.float32(4), np.float32(5))
+    assert out.tobytes() == rgb(relight({**given, "depth": plate(near, "Z")}, *lamps, area)).tobytes()
+
+
 def test_progress_and_cancel_go_band_by_band() -> None:
     plates = ball()
     steps: list[tuple[int, int]] = []

@@ -57,6 +57,15 @@ def test_estimated_normals_and_light_return_the_plate_with_passes_beside_it() ->
     assert np.isfinite(out.pixels).all()
 
 
+def test_luminance_plates_come_back_bit_for_bit_too() -> None:
+    source = plate(wild().pixels[..., :1], "Y")
+    out = relight({"plate": source}).plates["plate"]
+    assert out.pixels.tobytes() == source.pixels.tobytes()
+    brighter = relight({"plate": source}, {"type": "ambient", "exposure": 6.0}).plates["plate"]
+    assert np.isfinite(brighter.pixels).all()
+    assert np.median(np.abs(brighter.pixels)) > np.median(np.abs(source.pixels))
+
+
 def test_present_light_as_new_light_returns_the_plate_bit_for_bit() -> None:
     plates = lit_ball(SUN, SKY)
     out = relight(plates, SUN, SKY, method="ratio", present=rig(SUN, SKY)).plates["plate"]
