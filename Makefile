@@ -1,8 +1,8 @@
 # Understudy: every target sets up what it needs. Python 3.11 or newer, nothing else.
 PYTHON ?= python3
-VENV   ?= .venv
 # cpu (onnxruntime) or gpu (onnxruntime-gpu); never both, they own one module
 EXTRAS ?= cpu
+VENV   ?= .venv$(if $(filter gpu,$(EXTRAS)),-gpu)
 OUT    ?= demo_out
 
 BIN := $(VENV)/bin

@@ -38,9 +38,9 @@ class CutScore:
 def is_cut(a: Plate, b: Plate, color: ColorConfig) -> CutScore:
     """Whether b begins another shot.
 
-    Both pictures are made small and b is moved onto a by dense motion in both directions. The score is one minus how well
-    they then correlate, window by window, the better direction counting. Correlation looks past gain and offset, so
-    that a flash or a change of exposure is no cut; a small picture looks past grain.
+    Both pictures are made small and b is moved onto a by dense motion in both directions. The score is one minus how
+    well they then correlate, window by window, the better direction counting. Correlation looks past gain and offset,
+    so that a flash or a change of exposure is no cut; a small picture looks past grain.
 
     Args:
         a: Frame n.

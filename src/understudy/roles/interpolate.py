@@ -18,7 +18,7 @@ from understudy.contracts.plate import FloatImage, Plate, Window
 from understudy.roles.confidence import Mask
 from understudy.roles.mixing import Course, mix
 from understudy.roles.motion_field import MotionField, checked, encoded, estimate, given, padded, picture
-from understudy.roles.tools import PackedModel, RoleTools
+from understudy.roles.tools import RoleTools
 from understudy.roles.warp import enlarge, inside, warp
 
 CONFIDENCE = "confidence.Y"
@@ -28,9 +28,10 @@ _HALF = Fraction(1, 2)
 def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     """Pictures at the asked times; see ``InterpolateParams``.
 
-    Original pixels are warped, never encoded ones; ``roles.mixing`` has the rule of each kind of channel. Results lie over
-    the union of both data windows; metadata and display window are the nearer plate's. An output that is a source frame (a
-    whole time, or any time at a cut) is that plate, and says so in ``report["held"]`` where it stands in for another time.
+    Original pixels are warped, never encoded ones; ``roles.mixing`` has the rule of each kind of channel. Results lie
+    over the union of both data windows; metadata and display window are the nearer plate's. An output that is a source
+    frame (a whole time, or any time at a cut) is that plate, and says so in ``report["held"]`` where it stands in for
+    another time.
 
     Raises:
         UsageError: Plates, times or parameters are not those of this role.

@@ -41,9 +41,10 @@ class Course:
 def mix(a: Plate, b: Plate, groups: Sequence[ChannelGroup], names: Sequence[str], course: Course) -> FloatImage:
     """The picture along ``course``.
 
-    Color and alpha: a sharp kernel, both sides in their shares; alpha never overshoots. Depth, normals, positions, vectors and data: a linear kernel,
-    the same shares, and a normal keeps the mixed length of its sources. Identifiers: the nearest sample of the side with the
-    larger share, a on a tie. Where both sides agree bit for bit, so does the result.
+    Color and alpha: a sharp kernel, both sides in their shares; alpha never overshoots. Depth, normals, positions,
+    vectors and data: a linear kernel, the same shares, and a normal keeps the mixed length of its sources. Identifiers:
+    the nearest sample of the side with the larger share, a on a tie. Where both sides agree bit for bit, so does the
+    result.
 
     Args:
         a: Frame n.

@@ -20,9 +20,9 @@ _TYPES: tuple[SampleType, ...] = ("float", "float", "half", "half")
 def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     """Vectors between plates ``a`` and ``b``, each over its own data window.
 
-    Vectors are in pixels of the plate, u right, v up. ``confidence.Y`` is the probability that a vector is within a pixel
-    of the truth; ``occlusion.Y`` is 1 where the other frame does not show the point. Where a ``matte`` is 0, vectors and
-    confidence are 0 (b's matte is a's, carried along).
+    Vectors are in pixels of the plate, u right, v up. ``confidence.Y`` is the probability that a vector is within a
+    pixel of the truth; ``occlusion.Y`` is 1 where the other frame does not show the point. Where a ``matte`` is 0,
+    vectors and confidence are 0 (b's matte is a's, carried along).
 
     Raises:
         UsageError: Plates or parameters are not those of this role.

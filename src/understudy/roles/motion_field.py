@@ -18,7 +18,7 @@ from understudy.roles.tools import PackedModel
 from understudy.roles.warp import crop, extend, reduce, warp
 
 LARGEST_FIELD = 9_000_000
-"""Pixels up to which motion is estimated at full size; larger pictures are halved until they fit (8K works at half size)."""
+"""Pixels up to which motion is estimated at full size; larger pictures are halved until they fit (8K at half size)."""
 
 Kinds = Mapping[str, ChannelKind]
 
@@ -202,8 +202,9 @@ def given(
 
 
 def inverse(flow: FloatImage) -> FloatImage:
-    """The other direction's vectors: ``B(q) = -F(q + B(q))`` by fixed-point iteration (Chen et al., Med. Phys. 35, 2008).
+    """The other direction's vectors: ``B(q) = -F(q + B(q))`` by fixed-point iteration.
 
+    Chen et al., "A simple fixed-point approach to invert a deformation field", Med. Phys. 35, 2008.
     Where a point has no counterpart the iteration ends on a neighbor's vector, which the round-trip test then shows.
 
     Args:
@@ -274,8 +275,9 @@ def checked(
         raise PackError(f"the model's {name} must be (h, w, {channels}); it gave {found}", where=str(model.pin))
     cut = tensor[: ground.height, : ground.width]
     if cut.shape[:2] != (ground.height, ground.width):
+        size = f"{tensor.shape[1]}x{tensor.shape[0]}"
         raise PackError(
-            f"the model's {name} is {tensor.shape[1]}x{tensor.shape[0]} for a picture of {ground.width}x{ground.height}",
+            f"the model's {name} is {size} for a picture of {ground.width}x{ground.height}",
             where=str(model.pin),
         )
     if not np.isfinite(cut).all():

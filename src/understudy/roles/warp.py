@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backward warping of original pixels: a sharp kernel for light, a linear one for data, none for identifiers.
 
-Everything here works on windows in absolute pixels and in row bands, so that memory stays bounded by the band. A zero or
-whole-pixel displacement returns source samples bit for bit.
+Everything here works on windows in absolute pixels and in row bands, so that memory stays bounded by the band. A zero
+or whole-pixel displacement returns source samples bit for bit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,17 +33,18 @@ def warp(
 ) -> FloatImage:
     """Samples ``image`` at ``p + flow(p)`` for every pixel ``p`` of ``target``; outside ``source`` its edge goes on.
 
-    ``sharp`` and ``bounded`` are Lanczos over 8x8 samples (Lanczos-4, Duchon, J. Appl. Meteor. 18, 1979). ``bounded`` then
-    holds the result within the 4x4 samples around it. ``sharp`` lets it leave them as far as photographs do: by half of the
-    smaller of their spread and their darkest magnitude, and less the more their contrast exceeds four stops, so that a
-    sun of 500 leaves no ring.
+    ``sharp`` and ``bounded`` are Lanczos over 8x8 samples (Lanczos-4, Duchon, J. Appl. Meteor. 18, 1979). ``bounded``
+    then holds the result within the 4x4 samples around it. ``sharp`` lets it leave them as far as photographs do: by
+    half of the smaller of their spread and their darkest magnitude, and less the more their contrast exceeds four
+    stops, so that a sun of 500 leaves no ring.
 
     Args:
         image: float32 ``(source.height, source.width, channels)``; any finite value.
         source: Where ``image`` lies, absolute pixels.
         target: Where the result lies, absolute pixels.
         flow: float32 ``(target.height, target.width, 2)``: displacement in pixels, u right, v down.
-        kernel: ``sharp``, ``bounded``, ``linear`` or ``nearest``; nearest copies the 32 bits of a sample whatever they mean.
+        kernel: ``sharp``, ``bounded``, ``linear`` or ``nearest``; nearest copies the 32 bits of a sample whatever they
+            mean.
         channels: Positions on ``image``'s last axis to take, in this order; None for all.
 
     Returns:

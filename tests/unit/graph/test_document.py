@@ -21,14 +21,20 @@ def _document(**nodes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("nodes", "says"),
     [
-        pytest.param({"s": {"type": "upscale", "input": "a", "scael": 2}}, "nodes.s.scael: .*did you mean 'scale'", id="typo"),
+        pytest.param(
+            {"s": {"type": "upscale", "input": "a", "scael": 2}}, "nodes.s.scael: .*did you mean 'scale'", id="typo"
+        ),
         pytest.param({"s": {"type": "upscail", "input": "a"}}, "nodes.s: .*did you mean 'upscale'", id="type typo"),
         pytest.param({"s": {"input": "a"}}, "nodes.s: the node has no type", id="no type"),
         pytest.param({"s": {"type": "upscale"}}, "nodes.s.input: is missing", id="no input"),
-        pytest.param({"s": {"type": "upscale", "input": "b"}}, "nodes.s.input: there is no node 'b'", id="unknown input"),
+        pytest.param(
+            {"s": {"type": "upscale", "input": "b"}}, "nodes.s.input: there is no node 'b'", id="unknown input"
+        ),
         pytest.param({"s": {"type": "upscale", "input": "out"}}, "write node", id="input is a write"),
         pytest.param({"s": {"type": "upscale", "input": "a", "scale": 0}}, "nodes.s.scale", id="scale zero"),
-        pytest.param({"s": {"type": "upscale", "input": "a", "scale": "two"}}, "'two' is not a number", id="scale text"),
+        pytest.param(
+            {"s": {"type": "upscale", "input": "a", "scale": "two"}}, "'two' is not a number", id="scale text"
+        ),
         pytest.param({"s": {"type": "interpolate", "input": "a"}}, "exactly one of speed", id="no retime"),
         pytest.param(
             {"s": {"type": "interpolate", "input": "a", "speed": 2, "at": 3}}, "speed and at", id="two retimes"
