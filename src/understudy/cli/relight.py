@@ -22,6 +22,10 @@ def relight(
     reference: Annotated[
         str, typer.Option("--reference", metavar="FILE", help="A picture whose light is the target.")
     ] = "",
+    light_frame: Annotated[
+        str,
+        typer.Option("--light-frame", metavar="FRAME", help="Where unknown present light is found: first, each, 1001."),
+    ] = "first",
     method: Annotated[str, typer.Option("--method", help="aov, ratio, or auto.")] = "auto",
     albedo: Annotated[str, _aov("albedo")] = "",
     normal: Annotated[str, _aov("normal")] = "",
@@ -32,6 +36,9 @@ def relight(
     normal_space: Annotated[str, typer.Option("--normal-space", help="camera or world.")] = "camera",
     camera_to_world: Annotated[
         str, typer.Option("--camera-to-world", metavar="9 NUMBERS", help="Row-major rotation, for world normals.")
+    ] = "",
+    camera_position: Annotated[
+        str, typer.Option("--camera-position", metavar="X,Y,Z", help="In the world; positions are world points then.")
     ] = "",
     field_of_view: Annotated[
         float, typer.Option("--field-of-view", metavar="DEGREES", help="Horizontal; turns depth into positions.")
@@ -76,7 +83,9 @@ def relight(
         "present": present,
         "method": method,
         "normal_space": normal_space,
-        "camera_to_world": [float(part) for part in camera_to_world.replace(",", " ").split()],
+        "camera_to_world": camera_to_world.replace(",", " ").split(),
+        "camera_position": camera_position.replace(",", " ").split(),
+        "light_frame": int(light_frame) if light_frame.lstrip("-").isdigit() else light_frame,
         "field_of_view": field_of_view,
         "limit_stops": limit_stops,
         "passes": [part.strip() for part in passes.split(",") if part.strip()],

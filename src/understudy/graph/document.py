@@ -207,9 +207,12 @@ class RelightNode(_RoleNode):
         lights: A lights document (``understudy.lights/1``): a path, or the document itself.
         present: The light in the plate now, when it is known.
         reference: Node of a picture whose light is the target.
+        light_frame: Where the present light is estimated when it is not known: on the ``first`` frame of the input for
+            the whole shot, on another frame by number, or on ``each`` frame (which may flicker).
         method: ``aov``, ``ratio`` or ``auto``.
         normal_space: ``camera`` or ``world``.
         camera_to_world: Row-major 3x3 rotation, for world normals.
+        camera_position: Where the camera stands in the world; given, positions are world-space points.
         field_of_view: Horizontal, degrees; turns depth into positions.
         limit_stops: The ratio stays within plus and minus this.
         passes: Layers to add.
@@ -225,9 +228,11 @@ class RelightNode(_RoleNode):
     lights: str | LightRig = LightRig()
     present: str | LightRig | None = None
     reference: str = ""
+    light_frame: Literal["first", "each"] | int = "first"
     method: Literal["auto", "aov", "ratio"] = "auto"
     normal_space: Literal["camera", "world"] = "camera"
     camera_to_world: tuple[float, float, float, float, float, float, float, float, float] | None = None
+    camera_position: tuple[float, float, float] | None = None
     field_of_view: float = Field(45.0, gt=0, lt=180)
     limit_stops: float = Field(3.0, gt=0, le=16)
     passes: tuple[Literal["ratio", "normal", "albedo", "diffuse", "specular", "confidence"], ...] = ()

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import RelightParams
 from understudy.contracts.lights import EnvironmentLight, LightRig
 from understudy.contracts.plate import Plate
@@ -27,6 +28,7 @@ class RelightStep:
         self._lights = _rig(node.lights)
         self._present = None if node.present is None else _rig(node.present)
         self._environments = self._read_environments()
+        self._light_frame = self._settled_light_frame()
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -34,8 +36,11 @@ class RelightStep:
         return self._source.frames
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
-        """The same frame of the input and of each pass."""
-        return tuple(dict.fromkeys([at(self._source, frame), *(at(step, frame) for step in self._passes.values())]))
+        """The same frame of the input and of each pass, and the frame whose light is the present one."""
+        keys = [at(self._source, frame), *(at(step, frame) for step in self._passes.values())]
+        if self._light_frame is not None:
+            keys.append(at(self._source, self._light_frame))
+        return tuple(dict.fromkeys(keys))
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One relit picture."""
@@ -50,15 +55,28 @@ class RelightStep:
             present=self._present,
             normal_space=node.normal_space,
             camera_to_world=node.camera_to_world,
+            camera_position=node.camera_position,
             field_of_view=node.field_of_view,
             limit_stops=node.limit_stops,
             passes=node.passes,
         )
         plates = {"plate": fetch(*at(self._source, frame)), **self._environments}
         plates |= {name: fetch(*at(step, frame)) for name, step in self._passes.items()}
+        if self._light_frame not in (None, frame):
+            plates["present"] = fetch(*at(self._source, self._light_frame))
         result = self._setting.ask(self.name, frame, self._setting.pins[self.name], params, plates)
         plate = numbered(result.plates["plate"], frame)
         return Outcome(plate=plate, confidence=result.confidence, report=result.report)
+
+    def _settled_light_frame(self) -> Frame:
+        frames = self._source.frames
+        if self._present is not None or self._node.method == "aov" or self._node.light_frame == "each":
+            return None
+        if isinstance(self._node.light_frame, str):
+            return frames[0]
+        if self._node.light_frame not in frames:
+            raise GraphError(f"the input has no frame {self._node.light_frame}", where=f"nodes.{self.name}.light_frame")
+        return self._node.light_frame
 
     def _read_environments(self) -> dict[str, Plate]:
         plates: dict[str, Plate] = {}
