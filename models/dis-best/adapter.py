@@ -207,4 +207,5 @@ def _fitted(
     yy = second[:, 2] - total * center_y**2 + 0.1 * total
     steep = np.stack([yy * center_x - xy * center_y, xx * center_y - xy * center_x], axis=1)
     steep /= np.maximum(xx * yy - xy * xy, np.float32(1e-30))[:, None]
-    return mean - steep[:, :1] * slope_x - steep[:, 1:] * slope_y, known
+    fitted = mean - steep[:, :1] * slope_x - steep[:, 1:] * slope_y
+    return np.asarray(fitted, np.float32), known
