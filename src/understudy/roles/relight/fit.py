@@ -187,17 +187,18 @@ def fit_normals(
 def _robust(design: Doubles, seen: Doubles, trust: Doubles) -> tuple[Doubles, float]:
     terms = design.shape[1]
     bands = np.array([0, 1, 1, 1, 2, 2, 2, 2, 2])[:terms]
-    weights, solved, scale = trust.copy(), np.zeros(terms), 0.0
+    # Uniform light of the median is the start: least squares over all would begin at the highlights.
+    solved = np.zeros(terms)
+    solved[0] = np.median(seen / design[:, 0])
+    scale = 0.0
     for _ in range(_ROUNDS):
+        error = np.abs(seen - design @ solved)
+        scale = 1.4826 * float(np.median(error))
+        weights = trust * np.minimum(1.0, _HUBER * scale / np.maximum(error, 1e-30)) if scale > 0 else trust
         weighted = design * weights[:, None]
         matrix = weighted.T @ design
         ridge = np.diag(np.array(_RIDGE)[bands]) * (np.trace(matrix) / terms)
         solved = np.linalg.solve(matrix + ridge, weighted.T @ seen)
-        error = np.abs(seen - design @ solved)
-        scale = 1.4826 * float(np.median(error))
-        if scale <= 0:
-            break
-        weights = trust * np.minimum(1.0, _HUBER * scale / np.maximum(error, 1e-30))
     return solved, scale
 
 

@@ -10,7 +10,7 @@ from understudy.contracts.engine import Control
 from understudy.contracts.plate import FloatImage
 from understudy.roles.relight.aovs import Aovs, Rows
 from understudy.roles.relight.bands import each_band
-from understudy.roles.relight.fit import GRAY, FittedLight, fit_light
+from understudy.roles.relight.fit import FittedLight, fit_light
 from understudy.roles.relight.lights import Lighting
 from understudy.roles.relight.passes import Canvas
 from understudy.roles.relight.shading import Planes, dot
@@ -18,6 +18,7 @@ from understudy.roles.relight.shading import Planes, dot
 PASSES = ("ratio", "normal", "albedo", "confidence")
 
 _SAMPLES = 100_000
+_DARKEST, _BRIGHTEST = 0.002, 4.0
 _FLOOR = 0.02
 """The constant in the ratio, as a share of the mean present light: it keeps shadows from exploding."""
 
@@ -61,7 +62,9 @@ def sample(aovs: Aovs) -> Samples:
     if albedo is None and plate.premultiplied:
         rgb = np.divide(rgb, cover, out=np.zeros_like(rgb), where=cover > 0)
     elif albedo is not None:
-        weight = np.where(albedo.min(axis=0) > 0.01 * GRAY, weight, np.float32(0))
+        # Beyond these it is no surface that reflects: a lamp, a highlight, a hole.
+        plausible = (albedo.min(axis=0) > _DARKEST) & (albedo.max(axis=0) < _BRIGHTEST)
+        weight = np.where(plausible, weight, np.float32(0))
     return Samples(
         rgb,
         (normal[0], normal[1], normal[2]),
