@@ -8,7 +8,7 @@ import pytest
 
 from understudy.contracts.plate import Plate
 from understudy.frames.read import read_plate
-from understudy.graph.document import parse_graph
+from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
 from understudy.roles.engine import LocalEngine
 

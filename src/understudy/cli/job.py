@@ -88,7 +88,7 @@ def run_graph(
 
 def run_nodes(nodes: Mapping[str, Mapping[str, Any]], *, ocio: str, **how: Any) -> None:
     """Renders nodes that a command put together; see ``run_graph``."""
-    from understudy.graph.document import parse_graph
+    from understudy.graph.parsing import parse_graph
 
     given = {
         name: {field: value for field, value in node.items() if value not in ("", None, [], {}, ())}

@@ -20,6 +20,6 @@ def render(
 ) -> None:
     """Render a graph document."""
     from understudy.cli.job import run_graph
-    from understudy.graph.document import load_graph
+    from understudy.graph.parsing import load_graph
 
     run_graph(load_graph(graph), device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)

@@ -9,18 +9,7 @@ import yaml
 
 from understudy.contracts.errors import OutputError
 from understudy.demo.light import DAY, NIGHT
-from understudy.demo.shot import FRAMES
-
-MIDDLE = (FRAMES[0] + FRAMES[-1]) // 2
-"""The frame that stills are shown of."""
-
-RETIME_SOURCE = (MIDDLE - 2, MIDDLE + 2)
-"""First and last source frame of the retime."""
-
-UPSCALE_FRAMES = (MIDDLE, MIDDLE + 6)
-
-RELIGHT_TRUTHS = (FRAMES[0], MIDDLE, FRAMES[-1])
-"""Frames whose relit truth is rendered."""
+from understudy.demo.scope import Scope
 
 _BEAUTY = ["R", "G", "B", "A", "id.X"]
 
@@ -49,15 +38,15 @@ class Job:
         return f"understudy render graphs/{self.name}.yaml"
 
 
-def make_jobs() -> tuple[Job, ...]:
+def make_jobs(scope: Scope) -> tuple[Job, ...]:
     """Every job, in the order they are rendered."""
-    first = FRAMES[0]
-    low, high = (first + 2 * (source - first) for source in RETIME_SOURCE)
-    upscale_frames = ",".join(str(frame) for frame in UPSCALE_FRAMES)
+    first, middle = scope.frames[0], str(scope.middle)
+    low, high = (first + 2 * (source - first) for source in scope.retime)
+    upscale, relit = (",".join(str(frame) for frame in frames) for frames in (scope.upscale, scope.relit))
     return (
         Job("motion", _motion("motion", "dis-good"), "", "motion vectors", 25),
-        Job("motion-draft", _motion("motion-draft", "dis-draft"), str(MIDDLE), "motion vectors, draft pack", 2),
-        Job("motion-best", _motion("motion-best", "dis-best"), str(MIDDLE), "motion vectors, best pack", 3),
+        Job("motion-draft", _motion("motion-draft", "dis-draft"), middle, "motion vectors, draft pack", 2),
+        Job("motion-best", _motion("motion-best", "dis-best"), middle, "motion vectors, best pack", 3),
         Job(
             "retime",
             {
@@ -76,11 +65,11 @@ def make_jobs() -> tuple[Job, ...]:
             "retime to half speed",
             12,
         ),
-        Job("upscale", _upscale("upscale", "lanczos"), upscale_frames, "upscale to twice the size", 8),
+        Job("upscale", _upscale("upscale", "lanczos"), upscale, "upscale to twice the size", 8),
         Job(
             "upscale-back-projection",
             _upscale("upscale-back-projection", "bicubic-back-projection"),
-            str(MIDDLE),
+            middle,
             "upscale, back-projection pack",
             3,
         ),
@@ -109,7 +98,7 @@ def make_jobs() -> tuple[Job, ...]:
                 "light": {"type": "relight", "input": "plate", "method": "aov", "lights": "night.lights.json"},
                 "out": {"type": "write", "input": "light", "file": "../relight-passes/relit.%04d.exr"},
             },
-            ",".join(str(frame) for frame in RELIGHT_TRUTHS),
+            relit,
             "relight, from the passes alone",
             4,
         ),

@@ -14,24 +14,24 @@ from understudy.contracts.engine import EngineInfo
 from understudy.contracts.errors import QualityGateError
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.demo.files import plate_path, truth_path
-from understudy.demo.jobs import MIDDLE, RELIGHT_TRUTHS, UPSCALE_FRAMES
 from understudy.demo.measure import RGB, Judge, Probe, foreign_ids, identical_bits, ids_of, probe, score_motion
 from understudy.demo.results import Check, Rendered, RoleResult, Table
-from understudy.demo.shot import COLORSPACE, FRAMES
+from understudy.demo.scope import Scope
+from understudy.demo.shot import COLORSPACE
 from understudy.frames.read import read_plate
 
 _BEAUTY = (*RGB, "A", "id.X")
-_PROBED = (FRAMES[2], MIDDLE, FRAMES[-3])
 
 
 def judge_roles(
-    out: Path, rendered: Mapping[str, Rendered], info: EngineInfo, color: ColorConfig
+    out: Path, rendered: Mapping[str, Rendered], scope: Scope, info: EngineInfo, color: ColorConfig
 ) -> tuple[RoleResult, ...]:
     """All four roles.
 
     Args:
         out: The demo folder.
         rendered: What each job told, by job name.
+        scope: How much was rendered.
         info: What the engine says of its packs.
         color: The OCIO config.
 
@@ -39,13 +39,15 @@ def judge_roles(
         InputError: A frame that was written can't be read back.
     """
     judge = Judge(color, COLORSPACE)
-    context = _Context(out, rendered, info, judge)
+    context = _Context(out, rendered, scope, info, judge)
     return (_motion(context), _interpolate(context), _upscale(context), _relight(context))
 
 
 class _Context:
-    def __init__(self, out: Path, rendered: Mapping[str, Rendered], info: EngineInfo, judge: Judge) -> None:
-        self.out, self.rendered, self.judge = out, rendered, judge
+    def __init__(
+        self, out: Path, rendered: Mapping[str, Rendered], scope: Scope, info: EngineInfo, judge: Judge
+    ) -> None:
+        self.out, self.rendered, self.scope, self.judge = out, rendered, scope, judge
         self._manifests = {(pack.pin.id, pack.pin.version): pack.manifest for pack in info.packs}
 
     def beauty(self, frame: int) -> Plate:
@@ -131,8 +133,8 @@ def _motion(context: _Context) -> RoleResult:
         if job == "motion":
             headline = f"mean error {score.visible:.2f} px where the target stays visible"
     blurred = context.files("motion", "blurred")
-    before = [context.beauty(frame) for frame in _PROBED]
-    after = [context.read(blurred[frame]["file"], frame) for frame in _PROBED]
+    before = [context.beauty(frame) for frame in context.scope.shown]
+    after = [context.read(blurred[frame]["file"], frame) for frame in context.scope.shown]
     checks = (*_survival(before, after), _ids(before, after))
     return context.result(
         "motion",
@@ -207,7 +209,7 @@ def _interpolate(context: _Context) -> RoleResult:
 def _upscale(context: _Context) -> RoleResult:
     scores: dict[str, list[tuple[float, float]]] = {}
     before, after = [], []
-    for frame in UPSCALE_FRAMES:
+    for frame in context.scope.upscale:
         plate = context.beauty(frame)
         before.append(plate)
         truth = context.truth("double", frame).take(RGB)
@@ -237,7 +239,7 @@ def _upscale(context: _Context) -> RoleResult:
             columns=("method", "on the display", "in log"),
             rows=rows,
             ours=order.index(ours),
-            note=f"Peak signal-to-noise ratio against the same scene rendered at twice the size, frame {MIDDLE}.",
+            note=f"Peak signal-to-noise ratio against the same scene rendered at twice the size, frame {context.scope.middle}.",
         ),
         checks=(*_survival(before, after, scale=2), _ids(before, after)),
     )
@@ -251,7 +253,7 @@ def _relight(context: _Context) -> RoleResult:
     files, passes = context.files("relight"), context.files("relight-passes")
     scores: dict[str, list[tuple[float, float, float]]] = {"ours": [], "passes": [], "nothing": []}
     before, after = [], []
-    for frame in RELIGHT_TRUTHS:
+    for frame in context.scope.relit:
         truth = context.truth("relit", frame).take(RGB)
         whole = context.read(plate_path(context.out, frame), frame, (*_BEAUTY, "normal.X", "normal.Y", "normal.Z"))
         lit = np.asarray(np.any(whole.take(("normal.X", "normal.Y", "normal.Z")) != 0, axis=-1))
@@ -286,7 +288,7 @@ def _relight(context: _Context) -> RoleResult:
             rows=rows,
             ours=0,
             note=f"Peak signal-to-noise ratio against the scene rendered under the new lights by a renderer of its own "
-            f"(Lambert and GGX, no shadows), mean of {len(RELIGHT_TRUTHS)} frames. Shading from the passes alone "
+            f"(Lambert and GGX, no shadows), mean of {len(context.scope.relit)} frames. Shading from the passes alone "
             "leaves the sky black, for it has no passes.",
         ),
         checks=(

@@ -17,9 +17,10 @@ from understudy.demo.jobs import make_jobs, write_jobs
 from understudy.demo.judge_roles import judge_roles
 from understudy.demo.report import Facts, write_report
 from understudy.demo.results import Rendered, RoleResult, as_json
+from understudy.demo.scope import FULL, Scope
 from understudy.demo.shot import Shot
 from understudy.demo.viewers import make_viewers
-from understudy.graph.document import load_graph
+from understudy.graph.parsing import load_graph
 from understudy.graph.events import Event, Listener
 from understudy.graph.render import render_graph
 
@@ -28,12 +29,15 @@ _MARKER = "demo.json"
 _SHOT_WEIGHT, _MEASURE_WEIGHT = 30, 18
 
 
-def run_demo(out: Path, engine: Engine, *, on_event: Listener, control: Control = NO_CONTROL) -> Path:
+def run_demo(
+    out: Path, engine: Engine, *, scope: Scope = FULL, on_event: Listener, control: Control = NO_CONTROL
+) -> Path:
     """Runs the demo.
 
     Args:
         out: Folder to write to; made when it is not there.
         engine: Runs the roles.
+        scope: How much is rendered.
         on_event: Hears ``stage`` (``title``, ``done``, ``total`` in percent), ``role`` (``role``, ``probe``,
             ``headline``, ``holds``), ``warning`` and ``report`` (``file``, ``seconds``, ``holds``) events.
         control: Cancels.
@@ -47,14 +51,14 @@ def run_demo(out: Path, engine: Engine, *, on_event: Listener, control: Control 
     """
     started = time.monotonic()
     claim_folder(out)
-    stages = _Stages(on_event, _SHOT_WEIGHT + _MEASURE_WEIGHT + sum(job.weight for job in make_jobs()))
+    stages = _Stages(on_event, _SHOT_WEIGHT + _MEASURE_WEIGHT + sum(job.weight for job in make_jobs(scope)))
     with stages.stage("rendering the shot", _SHOT_WEIGHT) as tick:
-        render_shot(out, Shot(), tick, control)
+        render_shot(out, Shot(), scope, tick, control)
     shot_seconds = time.monotonic() - started
-    rendered = _run_jobs(out, engine, stages, on_event, control)
+    rendered = _run_jobs(out, engine, scope, stages, on_event, control)
     color = ColorConfig.load()
     with stages.stage("measuring against truth", _MEASURE_WEIGHT) as tick:
-        results = judge_roles(out, rendered, engine.info(), color)
+        results = judge_roles(out, rendered, scope, engine.info(), color)
         tick(1, 3)
         for result in results:
             on_event(
@@ -67,7 +71,7 @@ def run_demo(out: Path, engine: Engine, *, on_event: Listener, control: Control 
                 }
             )
         control.check()
-        viewers = make_viewers(out, rendered, color)
+        viewers = make_viewers(out, rendered, scope, color)
         tick(2, 3)
         seconds = time.monotonic() - started
         facts = Facts(
@@ -114,9 +118,9 @@ def _is_demo(out: Path) -> bool:
 
 
 def _run_jobs(
-    out: Path, engine: Engine, stages: "_Stages", on_event: Listener, control: Control
+    out: Path, engine: Engine, scope: Scope, stages: "_Stages", on_event: Listener, control: Control
 ) -> dict[str, Rendered]:
-    jobs = make_jobs()
+    jobs = make_jobs(scope)
     paths = write_jobs(jobs, out / "graphs")
     rendered: dict[str, Rendered] = {}
     for job in jobs:

@@ -8,7 +8,7 @@ import numpy as np
 
 from understudy.contracts.lights import LightRig
 from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
-from understudy.demo.geometry import FIRST, HEIGHT, LAST, WIDTH, Element, project, rays
+from understudy.demo.geometry import HEIGHT, WIDTH, Element, project, rays
 from understudy.demo.light import DAY, shade
 from understudy.demo.scene import make_scene
 
@@ -16,7 +16,7 @@ COLORSPACE = "ACES2065-1"
 OVERSCAN = 48
 FPS = (24, 1)
 SEED = 20240
-FRAMES = tuple(range(FIRST, LAST + 1))
+ONE = Fraction(1)
 
 _BAND = 64
 """Rows that are rendered at a time, so that they stay in the cache."""
@@ -65,7 +65,7 @@ class Shot:
         """The elements' names by their ID."""
         return {element.number: element.name for element in self._scene}
 
-    def render(self, time: float, *, scale: int = 1, rig: LightRig = DAY) -> Rendered:
+    def render(self, time: float, *, scale: Fraction = ONE, rig: LightRig = DAY) -> Rendered:
         """The picture at a frame time, fractional ones included.
 
         Args:
@@ -87,7 +87,7 @@ class Shot:
         for top in range(0, shape[0], _BAND):
             band = slice(top, top + _BAND)
             fields = (getattr(picture, name)[band] for name in Rendered.__slots__)
-            self._render_band(Rendered(*fields), x[band], y[band], time, 1 / scale, rig)
+            self._render_band(Rendered(*fields), x[band], y[band], time, float(1 / scale), rig)
         return picture
 
     def _render_band(
@@ -117,20 +117,24 @@ class Shot:
         length = np.linalg.norm(picture.normal, axis=-1, keepdims=True)
         picture.normal[...] = np.where(length > 0.05, picture.normal / np.maximum(length, 1e-6), 0)
 
-    def vectors(self, picture: Rendered, time: float, other: float) -> tuple[FloatImage, Mask]:
+    def vectors(
+        self, picture: Rendered, time: float, other: float, *, scale: Fraction = ONE
+    ) -> tuple[FloatImage, Mask]:
         """True motion of each pixel's front element from one time to another, and where it gets hidden or leaves.
 
         Args:
-            picture: What :meth:`render` gave for ``time`` at scale 1.
+            picture: What :meth:`render` gave for ``time`` and ``scale``.
             time: Its frame time.
             other: The other frame time.
+            scale: Size over 960x540.
 
         Returns:
-            float32 ``(height, width, 2)`` u right, v **up**, pixels; and bool ``(height, width)``, true where the point
+            float32 ``(height, width, 2)`` u right, v **up**, pixels of the picture; and bool ``(height, width)``, true where the point
             is behind something or outside the data window at ``other``.
         """
-        x, y = _grid(1)
+        x, y = _grid(scale)
         motion, hidden = np.empty((*x.shape, 2), np.float32), np.empty(x.shape, np.bool_)
+        size = np.float32(scale)
         for top in range(0, len(x), _BAND):
             band = slice(top, top + _BAND)
             moved = np.empty_like(picture.position[band])
@@ -139,7 +143,7 @@ class Shot:
                 if mine.any():
                     moved[mine] = element.carry(picture.position[band][mine], time, other)
             there_x, there_y = project(moved)
-            motion[band, :, 0], motion[band, :, 1] = there_x - x[band], y[band] - there_y
+            motion[band, :, 0], motion[band, :, 1] = (there_x - x[band]) * size, (y[band] - there_y) * size
             hidden[band] = self._hidden(there_x, there_y, -moved[..., 2], other)
         return motion, hidden
 
@@ -160,9 +164,10 @@ def _within(x: FloatImage, y: FloatImage, bounds: tuple[float, float, float, flo
     return within
 
 
-def _grid(scale: int) -> tuple[FloatImage, FloatImage]:
-    columns = (np.arange((WIDTH + 2 * OVERSCAN) * scale, dtype=np.float32) + 0.5) / scale - OVERSCAN
-    rows = (np.arange((HEIGHT + 2 * OVERSCAN) * scale, dtype=np.float32) + 0.5) / scale - OVERSCAN
+def _grid(scale: Fraction) -> tuple[FloatImage, FloatImage]:
+    width, height, size = int((WIDTH + 2 * OVERSCAN) * scale), int((HEIGHT + 2 * OVERSCAN) * scale), float(scale)
+    columns = (np.arange(width, dtype=np.float32) + 0.5) / size - OVERSCAN
+    rows = (np.arange(height, dtype=np.float32) + 0.5) / size - OVERSCAN
     x, y = np.meshgrid(columns, rows)
     return x.astype(np.float32), y.astype(np.float32)
 
@@ -178,13 +183,13 @@ def _window(element: Element, time: float, x: FloatImage, y: FloatImage) -> tupl
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _windows(scale: int) -> tuple[Window, Window]:
+def _windows(scale: Fraction) -> tuple[Window, Window]:
     display = Window(0, 0, WIDTH, HEIGHT)
     data = Window(-OVERSCAN, -OVERSCAN, WIDTH + 2 * OVERSCAN, HEIGHT + 2 * OVERSCAN)
-    return data.scaled(Fraction(scale)), display.scaled(Fraction(scale))
+    return data.scaled(scale), display.scaled(scale)
 
 
-def picture_plate(picture: Rendered, frame: int, *, scale: int = 1, passes: bool = True) -> Plate:
+def picture_plate(picture: Rendered, frame: int, *, scale: Fraction = ONE, passes: bool = True) -> Plate:
     """A rendered picture as a plate: RGBA, IDs and, when wanted, albedo, normal, position and depth."""
     ids = picture.ids.astype(np.float32)[..., None]
     parts, channels = [picture.color, ids], PLATE_CHANNELS
@@ -202,12 +207,12 @@ def picture_plate(picture: Rendered, frame: int, *, scale: int = 1, passes: bool
     return _plate(np.concatenate(parts, axis=-1), channels, types, frame, COLORSPACE, scale)
 
 
-def vector_plate(shot: Shot, picture: Rendered, frame: int) -> Plate:
+def vector_plate(shot: Shot, picture: Rendered, frame: int, *, scale: Fraction = ONE) -> Plate:
     """True vectors of a rendered frame to its neighbors, with masks of what gets hidden on the way."""
-    forward, hidden_forward = shot.vectors(picture, frame, frame + 1)
-    backward, hidden_backward = shot.vectors(picture, frame, frame - 1)
+    forward, hidden_forward = shot.vectors(picture, frame, frame + 1, scale=scale)
+    backward, hidden_backward = shot.vectors(picture, frame, frame - 1, scale=scale)
     pixels = np.concatenate([forward, backward, hidden_forward[..., None], hidden_backward[..., None]], axis=-1)
-    return _plate(pixels.astype(np.float32), VECTOR_CHANNELS, ("float",) * 6, frame, "Raw", 1)
+    return _plate(pixels.astype(np.float32), VECTOR_CHANNELS, ("float",) * 6, frame, "Raw", scale)
 
 
 def _plate(
@@ -216,7 +221,7 @@ def _plate(
     types: tuple[SampleType, ...],
     frame: int,
     colorspace: str,
-    scale: int,
+    scale: Fraction,
 ) -> Plate:
     data, display = _windows(scale)
     return Plate(

@@ -13,14 +13,14 @@ import numpy as np
 from understudy.color.config import ColorConfig
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.demo.files import plate_path, truth_path
-from understudy.demo.jobs import MIDDLE, RELIGHT_TRUTHS
+from understudy.demo.geometry import HEIGHT, WIDTH
 from understudy.demo.measure import RGB
 from understudy.demo.pictures import crop_to_display, data_uri, doubt_overlay, heat, wheel, wheel_legend
 from understudy.demo.results import Rendered
-from understudy.demo.shot import COLORSPACE, FRAMES
+from understudy.demo.scope import Scope
+from understudy.demo.shot import COLORSPACE
 from understudy.frames.read import read_plate
 
-_MOTION_FRAMES = (FRAMES[4], MIDDLE, FRAMES[-5])
 _FULL = 16.0
 """Vector length of full color, px."""
 
@@ -64,8 +64,8 @@ class Viewer:
     left: str
     right: str
     start: int = 0
-    width: int = 960
-    height: int = 540
+    width: int
+    height: int
     doubt: tuple[str, ...] = ()
     legend: str = ""
     legend_text: str = ""
@@ -84,18 +84,19 @@ class Viewers:
     pictures: Mapping[str, str]
 
 
-def make_viewers(out: Path, rendered: Mapping[str, Rendered], color: ColorConfig) -> Viewers:
+def make_viewers(out: Path, rendered: Mapping[str, Rendered], scope: Scope, color: ColorConfig) -> Viewers:
     """Reads the frames back and makes the report's pictures.
 
     Args:
         out: The demo folder.
         rendered: What each job told, by job name.
+        scope: How much was rendered.
         color: The OCIO config, for its default display and view.
 
     Raises:
         InputError: A frame that was written can't be read back.
     """
-    gallery = _Gallery(out, rendered, color)
+    gallery = _Gallery(out, rendered, scope, color)
     viewers = {
         "motion": _motion(gallery),
         "interpolate": _interpolate(gallery),
@@ -106,8 +107,9 @@ def make_viewers(out: Path, rendered: Mapping[str, Rendered], color: ColorConfig
 
 
 class _Gallery:
-    def __init__(self, out: Path, rendered: Mapping[str, Rendered], color: ColorConfig) -> None:
-        self.out = out
+    def __init__(self, out: Path, rendered: Mapping[str, Rendered], scope: Scope, color: ColorConfig) -> None:
+        self.out, self.scope = out, scope
+        self.width, self.height = int(WIDTH * scope.scale), int(HEIGHT * scope.scale)
         self.pictures: dict[str, str] = {}
         self._rendered = rendered
         self._color = color
@@ -140,7 +142,7 @@ class _Gallery:
 def _motion(gallery: _Gallery) -> Viewer:
     vectors, blurred = gallery.files("motion"), gallery.files("motion", "blurred")
     images: dict[str, list[str]] = {key: [] for key in ("plate", "found", "true", "error", "blur", "doubt")}
-    for frame in _MOTION_FRAMES:
+    for frame in gallery.scope.shown:
         found = gallery.read(vectors[frame]["file"], None)
         truth = gallery.read(truth_path(gallery.out, "vectors", frame), None)
         ours, true = (crop_to_display(p.take(("forward.u", "forward.v")), p) for p in (found, truth))
@@ -160,7 +162,9 @@ def _motion(gallery: _Gallery) -> Viewer:
     }
     return Viewer(
         role="motion",
-        frames=tuple((str(frame), "vectors to the next frame") for frame in _MOTION_FRAMES),
+        width=gallery.width,
+        height=gallery.height,
+        frames=tuple((str(frame), "vectors to the next frame") for frame in gallery.scope.shown),
         layers=tuple(Layer(key=key, label=label, images=tuple(images[key])) for key, label in labels.items()),
         left="plate",
         right="found",
@@ -198,6 +202,8 @@ def _interpolate(gallery: _Gallery) -> Viewer:
     labels = {"blend": "Frame blending", "ours": "Retimed", "true": "True picture"}
     return Viewer(
         role="interpolate",
+        width=gallery.width,
+        height=gallery.height,
         frames=tuple(frames),
         layers=tuple(Layer(key=key, label=label, images=tuple(images[key])) for key, label in labels.items()),
         left="blend",
@@ -208,13 +214,13 @@ def _interpolate(gallery: _Gallery) -> Viewer:
 
 
 def _upscale(gallery: _Gallery) -> Viewer:
-    plate = gallery.read(plate_path(gallery.out, MIDDLE))
-    ours = gallery.read(gallery.files("upscale")[MIDDLE]["file"])
-    other = gallery.read(gallery.files("upscale-back-projection")[MIDDLE]["file"])
-    truth = gallery.read(truth_path(gallery.out, "double", MIDDLE))
+    plate = gallery.read(plate_path(gallery.out, gallery.scope.middle))
+    ours = gallery.read(gallery.files("upscale")[gallery.scope.middle]["file"])
+    other = gallery.read(gallery.files("upscale-back-projection")[gallery.scope.middle]["file"])
+    truth = gallery.read(truth_path(gallery.out, "double", gallery.scope.middle))
     size = (ours.width, ours.height)
     # A window of the large picture at its own pixels, over the sign and the balls.
-    left, top, width, height = ours.width * 10 // 24, ours.height * 6 // 24, 960, 540
+    left, top, width, height = ours.width * 10 // 24, ours.height * 6 // 24, gallery.width, gallery.height
     layers = []
     for key, label, pixels in (
         ("nearest", "Plate, pixels doubled", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_NEAREST)),
@@ -227,7 +233,9 @@ def _upscale(gallery: _Gallery) -> Viewer:
         layers.append(Layer(key=key, label=label, images=(gallery.show(f"upscale.{key}", window),)))
     return Viewer(
         role="upscale",
-        frames=((str(MIDDLE), "a part of the frame, one picture pixel to one screen pixel"),),
+        width=gallery.width,
+        height=gallery.height,
+        frames=((str(gallery.scope.middle), "a part of the frame, one picture pixel to one screen pixel"),),
         layers=tuple(layers),
         left="bicubic",
         right="ours",
@@ -237,7 +245,7 @@ def _upscale(gallery: _Gallery) -> Viewer:
 def _relight(gallery: _Gallery) -> Viewer:
     files, passes = gallery.files("relight"), gallery.files("relight-passes")
     images: dict[str, list[str]] = {key: [] for key in ("plate", "ours", "passes", "true")}
-    for frame in RELIGHT_TRUTHS:
+    for frame in gallery.scope.relit:
         images["plate"].append(gallery.plate(frame))
         images["ours"].append(gallery.color(f"relit.{frame}", files[frame]["file"]))
         images["passes"].append(gallery.color(f"passes.{frame}", passes[frame]["file"]))
@@ -245,7 +253,9 @@ def _relight(gallery: _Gallery) -> Viewer:
     labels = {"plate": "Plate", "ours": "Relit", "passes": "Shaded from passes alone", "true": "True render"}
     return Viewer(
         role="relight",
-        frames=tuple((str(frame), "") for frame in RELIGHT_TRUTHS),
+        width=gallery.width,
+        height=gallery.height,
+        frames=tuple((str(frame), "") for frame in gallery.scope.relit),
         layers=tuple(Layer(key=key, label=label, images=tuple(images[key])) for key, label in labels.items()),
         left="plate",
         right="ours",

@@ -7,18 +7,12 @@ folder.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from difflib import get_close_matches
 from fractions import Fraction
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from understudy.contracts.channels import ChannelKind
-from understudy.contracts.errors import GraphError, MissingFileError, UnreadableFileError
 from understudy.contracts.jobs import PositiveRational, Rational
 from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue
@@ -80,12 +74,23 @@ class WriteNode(_Part):
 
 
 class _RoleNode(_Part):
+    """What the nodes of every role have.
+
+    Attributes:
+        input: The node whose pictures it takes.
+        pack: ``id``, ``id@version`` or ``id@version#sha256``; empty takes the role's default.
+        options: The pack's own knobs, by name.
+        kinds: Channel-name patterns such as ``puzzle.*`` to channel kinds, over the built-in rules.
+        quality: ``draft`` takes the pack's lighter stand-in.
+        tile: Tile side in input pixels; 0: chosen.
+    """
+
     input: str
-    pack: str = Field("", description="id, id@version or id@version#sha256; empty takes the role's default.")
+    pack: str = ""
     options: dict[str, OptionValue] = {}
     kinds: dict[str, ChannelKind] = {}
     quality: Literal["final", "draft"] = "final"
-    tile: int = Field(0, ge=0, description="Tile side in input pixels; 0: chosen.")
+    tile: int = Field(0, ge=0)
 
 
 class MotionNode(_RoleNode):
@@ -100,7 +105,13 @@ class MotionNode(_RoleNode):
 
 
 class CurveKey(_Part):
-    """One key of an animated curve: at output ``frame`` the value is ``speed`` or source frame ``source``."""
+    """One key of an animated curve; the keys of one curve are of one kind.
+
+    Attributes:
+        frame: Output frame.
+        speed: Speed at that frame, linear between keys.
+        source: Source frame shown at that frame, linear between keys.
+    """
 
     frame: Rational
     speed: Rational | None = None
@@ -114,14 +125,24 @@ class CurveKey(_Part):
 
 
 class Timeline(_Part):
-    """A retime from an OpenTimelineIO file; ``clip`` names the clip when there are several."""
+    """A retime from an OpenTimelineIO file.
+
+    Attributes:
+        file: The ``.otio`` file.
+        clip: Name of the clip; needed when there are several.
+    """
 
     file: str = Field(min_length=1)
     clip: str = ""
 
 
 class FpsChange(_Part):
-    """Frames per second in and out, such as ``24000/1001``."""
+    """A change of frame rate.
+
+    Attributes:
+        source: Frames per second of the input, such as ``24000/1001``.
+        target: Frames per second of the output.
+    """
 
     source: PositiveRational
     target: PositiveRational
@@ -204,6 +225,11 @@ class RelightNode(_RoleNode):
 
     Attributes:
         albedo: Node with the albedo; empty: a layer of the input, if it has one. So for the other passes.
+        normal: Node with the normals.
+        position: Node with the positions.
+        depth: Node with the depth.
+        roughness: Node with the roughness.
+        metallic: Node with the metalness.
         lights: A lights document (``understudy.lights/1``): a path, or the document itself.
         present: The light in the plate now, when it is known.
         reference: Node of a picture whose light is the target.
@@ -239,7 +265,12 @@ class RelightNode(_RoleNode):
 
 
 class ColorNode(_Part):
-    """Converts the color channels to another scene-linear space."""
+    """Converts the color channels to another scene-linear space.
+
+    Attributes:
+        input: The node whose pictures it takes.
+        to: A name, alias or role of the OCIO config.
+    """
 
     type: Literal["color"]
     input: str
@@ -250,6 +281,7 @@ class VectorBlurNode(_Part):
     """Motion blur along vectors of the same frame.
 
     Attributes:
+        input: The node whose pictures it takes.
         vectors: Node with ``forward.u forward.v`` (and ``backward`` for a shutter that opens early).
         shutter: Angle, samples and phase.
         kinds: Channel-name patterns to kinds.
@@ -266,7 +298,7 @@ Node = Annotated[
     ReadNode | WriteNode | MotionNode | InterpolateNode | UpscaleNode | RelightNode | ColorNode | VectorBlurNode,
     Field(discriminator="type"),
 ]
-_NODE_TYPES: dict[str, type[_Part]] = {
+NODE_TYPES: dict[str, type[_Part]] = {
     "read": ReadNode,
     "write": WriteNode,
     "motion": MotionNode,
@@ -320,110 +352,3 @@ def inputs_of(node: Node) -> dict[str, str]:
     """Field to node name, for each input that is given."""
     fields = {name: getattr(node, name, "") for name in _INPUT_FIELDS}
     return {name: value for name, value in fields.items() if value}
-
-
-def parse_graph(document: Mapping[str, Any], *, source: str = "graph", folder: Path | None = None) -> Graph:
-    """Checks a document.
-
-    Args:
-        document: The parsed YAML.
-        source: What messages call it.
-        folder: Relative paths in it start here; None leaves them as they are.
-
-    Raises:
-        GraphError: It is wrong; all problems are told, each at a place like ``nodes.slow.speed``.
-    """
-    if not isinstance(document, Mapping):
-        raise GraphError("the document is not a mapping", where=source, fix="start it with: schema: understudy.graph/1")
-    try:
-        graph = Graph.model_validate(document)
-    except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors()]
-        raise GraphError("\n  ".join(problems), where=source) from None
-    _check_links(graph, source)
-    return graph if folder is None else _anchored(graph, folder)
-
-
-def load_graph(path: Path) -> Graph:
-    """Reads and checks a YAML graph.
-
-    Raises:
-        MissingFileError: It is not there.
-        UnreadableFileError: It is not YAML text.
-        GraphError: It is not a valid graph.
-    """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingFileError("there is no such graph", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"can't be read: {error}", where=str(path)) from None
-    except yaml.YAMLError as error:
-        raise GraphError(f"is not YAML: {' '.join(str(error).split())}", where=str(path)) from None
-    return parse_graph(document, source=str(path), folder=path.resolve().parent)
-
-
-def _problem(detail: Any) -> str:
-    place = [str(part) for part in detail["loc"]]
-    known = _NODE_TYPES
-    node_class = None
-    if len(place) > 2 and place[0] == "nodes":
-        node_class = known.get(place[2])
-        if place[2] in known:
-            del place[2]  # pydantic puts the union's tag into the place; a person did not write it
-    text = detail["msg"].removeprefix("Value error, ")
-    hint = ""
-    if detail["type"] == "extra_forbidden":
-        fields = tuple((node_class or Graph).model_fields)
-        close = get_close_matches(place[-1], fields, n=1)
-        text = "there is no such field"
-        hint = (
-            f"; did you mean {close[0]!r}?"
-            if close
-            else f"; there are {', '.join(f for f in fields if f != 'schema_')}"
-        )
-    elif detail["type"] == "union_tag_invalid":
-        tag = str(detail["ctx"]["tag"])
-        close = get_close_matches(tag, known, n=1)
-        text = f"there is no node type {tag!r}"
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
-    elif detail["type"] == "union_tag_not_found":
-        text = f"the node has no type; there are {', '.join(known)}"
-    elif detail["type"] == "missing":
-        text = "is missing"
-    return f"{'.'.join(place) or 'document'}: {text}{hint}"
-
-
-def _check_links(graph: Graph, source: str) -> None:
-    for name, node in graph.nodes.items():
-        for field, target in inputs_of(node).items():
-            where = f"{source}: nodes.{name}.{field}"
-            if target not in graph.nodes:
-                close = get_close_matches(target, graph.nodes, n=1)
-                fix = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(graph.nodes)}"
-                raise GraphError(f"there is no node {target!r}", where=where, fix=fix)
-            if isinstance(graph.nodes[target], WriteNode):
-                raise GraphError(f"{target!r} is a write node and has no output", where=where)
-    try:
-        tuple(TopologicalSorter({n: inputs_of(node).values() for n, node in graph.nodes.items()}).static_order())
-    except CycleError as error:
-        raise GraphError(f"nodes go round in a circle: {' > '.join(error.args[1])}", where=f"{source}: nodes") from None
-
-
-def _anchored(graph: Graph, folder: Path) -> Graph:
-    def anchor(text: str) -> str:
-        import os
-
-        return str(folder / Path(os.path.expandvars(text)).expanduser()) if text else text
-
-    nodes: dict[str, Any] = {}
-    for name, node in graph.nodes.items():
-        changes: dict[str, Any] = {}
-        if isinstance(node, ReadNode | WriteNode):
-            changes["file"] = anchor(node.file)
-        elif isinstance(node, RelightNode):
-            changes |= {k: anchor(v) for k in ("lights", "present") if isinstance(v := getattr(node, k), str)}
-        elif isinstance(node, InterpolateNode) and node.timeline:
-            changes["timeline"] = node.timeline.model_copy(update={"file": anchor(node.timeline.file)})
-        nodes[name] = node.model_copy(update=changes)
-    return graph.model_copy(update={"nodes": nodes})

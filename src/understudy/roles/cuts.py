@@ -56,6 +56,8 @@ def is_cut(a: Plate, b: Plate, color: ColorConfig) -> CutScore:
         level = abs(float(small_a.mean()) - float(small_b.mean()))
         alike = max(detail_a, detail_b) < 2 * _FLAT and level < _SAME_LEVEL
         return CutScore(0.0 if alike else 1.0, not alike)
+    # DIS compares levels, so a flash is taken out first.
+    small_b = (small_b - small_b.mean()) * np.float32(detail_a / detail_b) + small_a.mean()
     score = 1 - max(_likeness(small_a, small_b), _likeness(small_b, small_a))
     return CutScore(score, score >= THRESHOLD)
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from understudy.contracts.errors import GraphError, MissingFileError
-from understudy.graph.document import InterpolateNode, ReadNode, UpscaleNode, load_graph, parse_graph
+from understudy.graph.document import InterpolateNode, ReadNode, UpscaleNode
+from understudy.graph.parsing import load_graph, parse_graph
 
 READ = {"type": "read", "file": "plate.%04d.exr"}
 WRITE = {"type": "write", "input": "a", "file": "out.%04d.exr"}
