@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interpolated middle frames against true ones, next to blending and to the raw library calls.
 
-Run: ``python benchmarks/quality/interpolation.py [--data ../shared/data] [--sequences]``. PSNR over RGB of 8-bit sRGB. The
-exact triplets have a middle frame warped in linear light; of the sequences every other frame is left out and made again.
+Run: ``python benchmarks/quality/interpolation.py [--data ../shared/data] [--sequences]``. PSNR over RGB of 8-bit sRGB.
+The exact triplets have a middle frame warped in linear light; of the sequences every other frame is left out and made
+again.
 """
 
 import argparse
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from motion import COLORSPACE, FLOW_EXACT, PACKS
 from motion import _linear as linear
+
 from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate
@@ -41,7 +44,7 @@ def psnr(picture: Plate, truth: Plate) -> float:
         layer[top : top + plate.height, left : left + plate.width] = plate.take(["R", "G", "B"])
         whole.append(display(layer))
     error = np.mean((whole[0] - whole[1]).astype(np.float64) ** 2)
-    return float(10 * np.log10(255**2 / max(error, 1e-12)))
+    return 10 * math.log10(255**2 / max(float(error), 1e-12))
 
 
 def blend(engine: LocalEngine) -> Maker:
@@ -54,10 +57,11 @@ def medium_bilinear(a: Plate, b: Plate) -> Plate:
     gray = [np.uint8(np.rint(display(plate.pixels) @ np.array([0.2126, 0.7152, 0.0722]))) for plate in (a, b)]
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     forward, backward = dis.calc(*gray, None), dis.calc(*gray[::-1], None)
-    height, width = gray[0].shape
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    y, x = np.mgrid[: a.height, : a.width].astype(np.float32)
     sides = [
-        cv2.remap(plate.pixels, x + flow[..., 0] / 2, y + flow[..., 1] / 2, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+        cv2.remap(
+            plate.pixels, x + flow[..., 0] / 2, y + flow[..., 1] / 2, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+        )
         for plate, flow in ((a, backward), (b, forward))
     ]
     return a.with_pixels(np.asarray((sides[0] + sides[1]) / 2, np.float32))

@@ -64,14 +64,14 @@ def scene(seed: int, speed: float) -> Scene:
     columns = np.clip(np.rint(landing[..., 0]), 0, WIDTH - 1).astype(int)
     hidden = (top_b[rows, columns] != top_a) | outside
     b *= np.float32(rng.uniform(0.95, 1.05))
-    a, b = (np.clip(p + rng.normal(0, 0.004, p.shape), 0, 1).astype(np.float32) for p in (a, b))
-    return Scene(a, b, flow, hidden)
+    noisy = [np.clip(p + rng.normal(0, 0.004, p.shape), 0, 1).astype(np.float32) for p in (a, b)]
+    return Scene(noisy[0], noisy[1], flow, hidden)
 
 
 def _layer(rng: np.random.Generator, speed: float, *, background: bool) -> _Layer:
     size = np.array([WIDTH, HEIGHT], np.float32)
     center = (rng.uniform(0.1, 0.9, 2) * size).astype(np.float32)
-    radii = np.full(2, np.inf) if background else rng.uniform(15, 80, 2)
+    radii = np.full(2, np.inf) if background else np.asarray(rng.uniform(15, 80, 2))
     angle, zoom = rng.normal(0, 0.03), np.exp(rng.normal(0, 0.02))
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shift = rng.normal(0, speed * (0.5 if background else 1), 2) + center - turn @ center
