@@ -2,8 +2,11 @@
 """The publish plug-ins under the real pyblish, asking the real command."""
 
 import ast
+import importlib.util
+import json
+import os
+import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +17,27 @@ import pytest
 import understudy
 from understudy.share_root import share_root
 
-pyblish_api = pytest.importorskip("pyblish.api")
-pyblish_util = pytest.importorskip("pyblish.util")
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("pyblish"), reason="needs pyblish-base")
 
-_FOLDER = share_root() / "plugins" / "publish"
+_SHARE = share_root()
+_FOLDER = _SHARE / "plugins" / "publish"
 _EXPECTED = ["CollectSequences", "ValidateFramesReadable"]
 
-
-@pytest.fixture
-def plugins() -> list[Any]:
-    """What pyblish finds in our folder."""
-    return list(pyblish_api.discover(paths=[str(_FOLDER)]))
+# A process of its own, as a host is: pyblish changes how the whole interpreter imports.
+_HOST = """
+import json, sys
+told, sys.stdout = sys.stdout, sys.stderr  # pyblish prints
+import pyblish.api, pyblish.util
+plugins = pyblish.api.discover(paths=sys.argv[1:2])
+context = pyblish.api.Context()
+context.data["sequences"] = json.loads(sys.argv[2])
+pyblish.util.publish(context, plugins=plugins)
+json.dump({
+    "plugins": [plugin.__name__ for plugin in plugins],
+    "instances": [{"name": instance.name, **instance.data} for instance in context],
+    "failures": [str(result["error"]) for result in context.data["results"] if result["error"] is not None],
+}, told)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +49,20 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text(f'#!/bin/sh\nPYTHONPATH="{package}" exec "{sys.executable}" -m understudy "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv("UNDERSTUDY_EXECUTABLE", str(path))
+
+
+def _publish(*sequences: object) -> dict[str, Any]:
+    """Publishes; returns the plug-ins in their order, the instances, and the sentences of what failed."""
+    environment = os.environ | {"PYTHONPATH": str(_SHARE / "host_bridge" / "python")}
+    done = subprocess.run(
+        [sys.executable, "-c", _HOST, str(_FOLDER), json.dumps(sequences)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 @pytest.fixture
@@ -58,80 +85,71 @@ def _write(path: Path, value: float = 0.18) -> None:
     assert output.close()
 
 
-def _publish(plugins: Sequence[Any], *sequences: object) -> tuple[Any, list[str]]:
-    """Publishes; returns the context and the sentences of what failed."""
-    context = pyblish_api.Context()
-    context.data["sequences"] = sequences
-    context = pyblish_util.publish(context, plugins=list(plugins))
-    return context, [str(result["error"]) for result in context.data["results"] if result["error"] is not None]
-
-
-def test_pyblish_finds_every_plug_in(plugins: list[Any]) -> None:
+def test_pyblish_finds_every_plug_in_in_order() -> None:
     """It only logs what it could not load, so a publish would silently run without it."""
-    assert sorted(plugin.__name__ for plugin in plugins) == _EXPECTED
+    assert _publish()["plugins"] == _EXPECTED
     assert len(list(_FOLDER.glob("*.py"))) == len(_EXPECTED)
 
 
-def test_the_order_is_collect_then_validate(plugins: list[Any]) -> None:
-    assert [plugin.__name__ for plugin in sorted(plugins, key=lambda plugin: plugin.order)] == _EXPECTED
+def test_a_whole_sequence_passes(sequence: str) -> None:
+    told = _publish(sequence, (sequence, "1001-1003"))
+    assert told["failures"] == []
+    assert [(one["name"], one["family"], one["frames"]) for one in told["instances"]] == [
+        (sequence, "sequence", ""),
+        (sequence, "sequence", "1001-1003"),
+    ]
+    for instance in told["instances"]:
+        (answer,) = instance["inspection"]
+        assert (answer["frames"], answer["missing"], answer["nan"], answer["inf"]) == ("1001-1003", "", 0, 0)
 
 
-def test_a_whole_sequence_passes(plugins: list[Any], sequence: str) -> None:
-    context, failures = _publish(plugins, sequence)
-    assert failures == []
-    (instance,) = context
-    assert (instance.name, instance.data["family"]) == (sequence, "sequence")
-    (answer,) = instance.data["inspection"]
-    assert (answer["frames"], answer["missing"], answer["nan"], answer["inf"]) == ("1001-1003", "", 0, 0)
-
-
-def test_a_gap_is_refused(plugins: list[Any], sequence: str) -> None:
+def test_a_gap_is_refused(sequence: str) -> None:
     Path(sequence % 1002).unlink()
-    _, (failure,) = _publish(plugins, sequence)
-    assert failure == f"{sequence} is not whole:\n- Frames 1002 are missing. Render them and publish again."
+    sentence = f"{sequence} is not whole:\n- Frames 1002 are missing. Render them and publish again."
+    assert _publish(sequence)["failures"] == [sentence]
 
 
-def test_frames_that_were_promised_are_asked_for(plugins: list[Any], sequence: str) -> None:
-    assert _publish(plugins, (sequence, "1001-1003"))[1] == []
-    _, (failure,) = _publish(plugins, (sequence, "1000-1005"))
+def test_frames_that_were_promised_must_be_there(sequence: str) -> None:
+    (failure,) = _publish((sequence, "1000-1005"))["failures"]
     assert "Frames 1000,1004-1005 are missing." in failure
 
 
 @pytest.mark.parametrize(
     ("value", "found"), [pytest.param(np.nan, "1 NaN", id="NaN"), pytest.param(-np.inf, "1 infinite", id="Inf")]
 )
-def test_a_pixel_that_is_not_finite_is_refused(plugins: list[Any], sequence: str, value: float, found: str) -> None:
+def test_a_pixel_that_is_not_finite_is_refused(sequence: str, value: float, found: str) -> None:
     _write(Path(sequence % 1002), value)
-    _, (failure,) = _publish(plugins, sequence)
+    (failure,) = _publish(sequence)["failures"]
     assert f"- {found} samples. " in failure
 
 
-def test_a_truncated_frame_is_refused_by_name(plugins: list[Any], sequence: str) -> None:
+def test_a_truncated_frame_is_refused_by_name(sequence: str) -> None:
     path = Path(sequence % 1003)
     path.write_bytes(path.read_bytes()[:-2000])
-    _, (failure,) = _publish(plugins, sequence)
+    (failure,) = _publish(sequence)["failures"]
     (line,) = failure.splitlines()[1:]
     assert line.startswith(f"- {path}: ")
 
 
-def test_everything_wrong_is_told_at_once(plugins: list[Any], sequence: str) -> None:
+def test_everything_wrong_is_told_at_once(sequence: str) -> None:
     _write(Path(sequence % 1001), np.nan)
     Path(sequence % 1002).unlink()
     Path(sequence % 1003).write_bytes(b"not a picture")
-    _, (failure,) = _publish(plugins, sequence)
+    (failure,) = _publish(sequence)["failures"]
     assert len(failure.splitlines()) == 4
 
 
-def test_each_sequence_is_judged_alone(plugins: list[Any], sequence: str, tmp_path: Path) -> None:
+def test_each_sequence_is_judged_alone(sequence: str, tmp_path: Path) -> None:
     nowhere = str(tmp_path / "other.%04d.exr")
-    context, (failure,) = _publish(plugins, sequence, nowhere)
-    assert [instance.name for instance in context] == [sequence, nowhere]
+    told = _publish(sequence, nowhere)
+    assert [instance["name"] for instance in told["instances"]] == [sequence, nowhere]
+    (failure,) = told["failures"]
     assert failure.startswith(f"{nowhere} is not whole:\n- ")
 
 
-def test_a_missing_command_is_told(plugins: list[Any], sequence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_command_is_told(sequence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNDERSTUDY_EXECUTABLE", "/nowhere/understudy")
-    _, (failure,) = _publish(plugins, sequence)
+    (failure,) = _publish(sequence)["failures"]
     assert failure.startswith(f"{sequence} could not be looked at: UNDERSTUDY_EXECUTABLE=/nowhere/understudy")
 
 
