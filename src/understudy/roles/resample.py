@@ -291,12 +291,31 @@ def clamp_to_neighbors(out: FloatImage, image: FloatImage, region: Region, scale
         region: Where both lie.
         scale: Output pixels per input pixel.
     """
+    hold_to_neighbors(out, image, region, scale, 0.0)
+
+
+def hold_to_neighbors(out: FloatImage, image: FloatImage, region: Region, scale: Fraction, overshoot: float) -> None:
+    """Limits ``out`` in place as :func:`limited` does.
+
+    Args:
+        out: ``(region.height, region.width, n)``; may be a view.
+        image: ``(h, w, n)`` from ``(region.in_x, region.in_y)`` on; edges repeat beyond it.
+        region: Where both lie.
+        scale: Output pixels per input pixel.
+        overshoot: ``k`` there; 0 allows none.
+    """
+    for at in range(0, image.shape[2], _WIDE):
+        few = np.ascontiguousarray(image[..., at : at + _WIDE])
+        _hold(out[..., at : at + _WIDE], few, region, scale, overshoot)
+
+
+def _hold(out: FloatImage, image: FloatImage, region: Region, scale: Fraction, overshoot: float) -> None:
     reach = _neighborhood(max(Fraction(1), 1 / scale))
     rows = np.clip(centers(scale, region.y, region.height)[0] - region.in_y, 0, image.shape[0] - 1)
     columns = np.clip(centers(scale, region.x, region.width)[0] - region.in_x, 0, image.shape[1] - 1)
     for begin in range(0, region.height, _LIMIT_ROWS):
         part = _Part(rows[begin : begin + _LIMIT_ROWS], columns, reach)
-        _limit(out[begin : begin + _LIMIT_ROWS], image, part, 0.0)
+        _limit(out[begin : begin + _LIMIT_ROWS], image, part, overshoot)
 
 
 def _keep_moments(weights: Weights, distance: Weights) -> Weights:
