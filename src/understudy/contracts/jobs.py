@@ -14,7 +14,6 @@ from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue, Role
 from understudy.contracts.plate import Plate
 
-
 _LONGEST_NUMBER = 64
 _HUGE_EXPONENT = re.compile(r"[eE][+-]?\d{3,}")  # 1e999999999 would be computed digit by digit
 
