@@ -1,108 +1,288 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - a script, not a package
-"""Writes ``docs/reference/pack-manifest.md`` from the pydantic models, so that it can't drift from them.
+"""Writes the pages of ``docs/reference`` that describe code, from the code, so that they can't drift from it.
 
-Run ``python docs/generate_reference.py``; a test fails when the page is not what this would write.
+Run ``python docs/generate_reference.py``; a test fails when a page is not what this would write. The texts are those of
+docstrings and of ``--help``.
 """
 
+import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from understudy.contracts.manifest import (
-    Citation,
-    Contract,
-    Encoding,
-    LicenseSpec,
-    OptionSpec,
-    PackManifest,
-    Role,
-    RuntimeSpec,
-    TrainingSpec,
-    WeightFile,
-)
+from understudy.cli.main import app
+from understudy.contracts import manifest
+from understudy.contracts.channels import ChannelKind, classify
+from understudy.contracts.errors import UnderstudyError
+from understudy.graph import document, events
 
-PAGE = Path(__file__).parent / "reference" / "pack-manifest.md"
+FOLDER = Path(__file__).parent / "reference"
 
-_INTRO = """\
+_BY = "This page is written by `docs/generate_reference.py`.\n"
+
+_MANIFEST_INTRO = """\
 # pack.toml
 
 The manifest of a model pack, schema `understudy.pack/1`: what the pack promises. One TOML file in the pack's folder,
 beside the files it names and a card, `README.md`. Unknown fields are errors. `understudy packs check FOLDER` tells
 whether the promise holds.
 
-This page is written by `docs/generate_reference.py`.
 """
-_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("Top level", PackManifest),
-    ("`[runtime]`", RuntimeSpec),
-    ("`[[weights]]`", WeightFile),
-    ("`[contract]`", Contract),
-    ("`[options.NAME]`", OptionSpec),
-    ("`[license]`", LicenseSpec),
-    ("`[training]`", TrainingSpec),
-    ("`[[citation]]`", Citation),
+_GRAPH_INTRO = """\
+# The graph document
+
+YAML, schema `understudy.graph/1`; `understudy render` runs it, and the commands of the roles build one. Unknown fields
+are errors that name their place, such as `nodes.slow.speed`. `$NAME` and `~` in paths are expanded; relative paths
+start at the document's folder. Numbers may be fractions: `24000/1001`. A walk-through is in
+[the guide](../guides/graphs.md).
+
+"""
+_COMMAND_INTRO = """\
+# Command line
+
+What `understudy --help` says, on one page. Exit codes have [a page of their own](exit-codes.md), and so has what
+`--json` prints: [events](events.md).
+
+"""
+_CHANNELS_INTRO = """\
+# Channel kinds
+
+What a channel is decides how each role treats it; the policies are in [plates and channels](../concepts/plates.md).
+`understudy inspect` shows the kind of every channel, `--kind 'PATTERN=KIND'` overrules it.
+
+"""
+_NAMES_INTRO = """\
+## Told from names
+
+The last part of a name, or a whole part of its layer, decides. Three channels named R, G, B (or red, green, blue) of
+one layer are color where nothing else fits; a channel stored as `uint` is an ID whatever its name.
+"""
+_EVENTS_INTRO = """\
+# Events
+
+With `--json` a command prints one JSON object a line on stdout; `event` says which. Progress for people goes to
+stderr, and not at all with `--json`.
+
+"""
+_RENDER_INTRO = """\
+## Of a render
+
+`upscale`, `interpolate`, `motion`, `relight` and `render` print these; `demo` passes its warnings on.
+
+"""
+_EXIT_INTRO = """\
+# Exit codes
+
+0 is done. Any other code comes with one sentence on stderr that says where, what and what to do; examples are in
+[troubleshooting](../guides/troubleshooting.md). The classes are those of `understudy.contracts.errors`, the same in
+Python, over gRPC and in the `kind` of an `error` event.
+
+"""
+_EXIT_END = """\
+`understudy doctor` exits with 1 when something is broken, `understudy packs check` with 6 when a check fails.
+Only after 75 is the same command worth another try as it is.
+"""
+
+MANIFEST: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("Top level", manifest.PackManifest),
+    ("`[runtime]`", manifest.RuntimeSpec),
+    ("`[[weights]]`", manifest.WeightFile),
+    ("`[contract]`", manifest.Contract),
+    ("`[options.NAME]`", manifest.OptionSpec),
+    ("`[license]`", manifest.LicenseSpec),
+    ("`[training]`", manifest.TrainingSpec),
+    ("`[[citation]]`", manifest.Citation),
 )
-_ENUMS: tuple[tuple[str, type[Enum]], ...] = (("Roles", Role), ("Encodings", Encoding))
+GRAPH: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("The document", document.Graph),
+    ("`read`", document.ReadNode),
+    ("`write`", document.WriteNode),
+    ("`motion`", document.MotionNode),
+    ("`interpolate`", document.InterpolateNode),
+    ("`upscale`", document.UpscaleNode),
+    ("`relight`", document.RelightNode),
+    ("`color`", document.ColorNode),
+    ("`vector_blur`", document.VectorBlurNode),
+    ("`fps`", document.FpsChange),
+    ("A key of `curve`", document.CurveKey),
+    ("`timeline`", document.Timeline),
+    ("`shutter`", document.Shutter),
+)
+_ENUMS: tuple[tuple[str, type[Enum]], ...] = (("Roles", manifest.Role), ("Encodings", manifest.Encoding))
 _ATTRIBUTE = re.compile(r"^(\w+): (.*)$")
+_CHANNEL_EXAMPLES = (
+    *("R", "diffuse.G", "left.B", "Y", "A", "diffuse.A", "Z", "depth.Z", "N.X", "normal.Y", "P.Z", "position.X"),
+    *("forward.u", "motion.X", "velocity.x", "crypto_object00.R", "id.X", "matte.R", "roughness.Y"),
+    *("confidence.Y", "uv.X", "temperature"),
+)
+_OTHER_EVENTS = (
+    ("inspect", "`inspect`", "one for each input; channels, windows, color space, ranges, `errors`"),
+    ("packs", "`packs list`", "`search_path`, `packs`, `failures`"),
+    ("pack", "`packs show`", "as the `pack` event, with `manifest`"),
+    ("conformance", "`packs check`, `packs add`", "the report, check by check"),
+    ("pinned", "`packs pin`", "`pack`, `sha256`, `changed`"),
+    ("added", "`packs add`", "`pack`, `folder`, `on_search_path`"),
+    ("serving", "`serve`", "`address`"),
+    ("stage", "`demo`", "`title`, `done`, `total`"),
+    ("role", "`demo`", "`role`, `probe`, `headline`, `holds`"),
+    ("report", "`demo`", "`file`, `seconds`, `holds`"),
+)
+_VARIABLES = (
+    ("OCIO", "every command", "The OCIO config where neither `--ocio` nor the graph names one."),
+    ("UNDERSTUDY_PACK_PATH", "every command", "Folders of your own packs, joined by `:` (`;` on Windows)."),
+    ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
+    ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
+)  # fmt: skip
 
 
-def page() -> str:
-    """The whole page."""
-    parts = [_INTRO]
-    for title, model in _TABLES:
-        parts.append(f"## {title}\n\n{_summary(model)}\n\n" + "\n".join(_rows(model)) + "\n")
+def manifest_page() -> str:
+    """``pack.toml``."""
+    parts = [_MANIFEST_INTRO + _BY, *_model_tables(MANIFEST)]
     for title, enum in _ENUMS:
         lines = "\n".join(f"- `{member.value}`{_member_text(enum, member)}" for member in enum)
         parts.append(f"## {title}\n\n{_summary(enum)}\n\n{lines}\n")
     return "\n".join(parts)
 
 
+def graph_page() -> str:
+    """The graph document."""
+    return "\n".join([_GRAPH_INTRO + _BY, *_model_tables(GRAPH)])
+
+
+def command_page() -> str:
+    """The command line."""
+    parts = [_COMMAND_INTRO + _BY]
+    for name, command in commands():
+        arguments = [param for param in command.params if param.param_type_name == "argument"]
+        usage = " ".join([name, *(_argument(param) for param in arguments), "[OPTIONS]"])
+        options = _table(("option", "default", "meaning"), [_option_row(param) for param in command.params])
+        parts.append(f"## {name}\n\n{_prose(command.help)}\n\n```\n{usage}\n```\n\n{options}")
+    return "\n".join(parts)
+
+
+def channels_page() -> str:
+    """Channel kinds."""
+    kinds = [(f"`{kind.value}`", _member_text(ChannelKind, kind)[2:]) for kind in ChannelKind]
+    told = [(f"`{name}`", f"`{group.kind.value}`") for name, group in _examples()]
+    tables = _table(("kind", "meaning"), kinds), _table(("channel", "kind"), told)
+    return "\n".join((_CHANNELS_INTRO + _BY, tables[0], _NAMES_INTRO, tables[1]))
+
+
+def events_page() -> str:
+    """Events."""
+    others = [(f"`{name}`", *rest) for name, *rest in _OTHER_EVENTS]
+    parts = (
+        _EVENTS_INTRO + _BY,
+        _RENDER_INTRO + _table(("event", "further keys"), _event_rows()),
+        "## Of other commands\n\n" + _table(("event", "command", "further keys"), others),
+        "An error ends every command the same way: a sentence on stderr, and with `--json` an `error` event.\n",
+    )
+    return "\n".join(parts)
+
+
+def exit_codes_page() -> str:
+    """Exit codes."""
+    rows = sorted(_error_rows(UnderstudyError), key=lambda row: row[0])
+    codes = [-1, *(code for code, _, _ in rows)]
+    shown = [
+        ("" if code == before else str(code), f"`{name}`", text)
+        for before, (code, name, text) in zip(codes, rows, strict=False)
+    ]
+    return "\n".join((_EXIT_INTRO + _BY, _table(("code", "error", "meaning"), shown), _EXIT_END))
+
+
+def environment_page() -> str:
+    """Environment variables."""
+    rows = [(f"`{name}`", *rest) for name, *rest in _VARIABLES]
+    intro = "# Environment variables\n\nAll that Understudy itself reads from the environment.\n\n"
+    return intro + _BY + "\n" + _table(("variable", "read by", "meaning"), rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "pack-manifest.md": manifest_page,
+    "graph.md": graph_page,
+    "command-line.md": command_page,
+    "channel-kinds.md": channels_page,
+    "events.md": events_page,
+    "exit-codes.md": exit_codes_page,
+    "environment.md": environment_page,
+}
+
+
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """Field name to its text in the class docstring's ``Attributes:``."""
+    """Field name to its text in the ``Attributes:`` of the class docstring, or of those it inherits from."""
     found: dict[str, str] = {}
-    name = ""
-    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
-    for line in section.splitlines():
-        if match := _ATTRIBUTE.match(line.strip()) if line.startswith("    ") and line[4:5] != " " else None:
-            name = match[1]
-            found[name] = match[2]
-        elif name and line.strip():
-            found[name] += " " + line.strip()
+    for base in reversed(model.__mro__):
+        if not issubclass(base, BaseModel):
+            continue
+        name = ""
+        _, _, section = inspect.cleandoc(base.__dict__.get("__doc__") or "").partition("Attributes:\n")
+        for line in section.splitlines():
+            if match := _ATTRIBUTE.match(line.strip()) if line.startswith("    ") and line[4:5] != " " else None:
+                name = match[1]
+                found[name] = match[2]
+            elif name and line.strip():
+                found[name] += " " + line.strip()
     return found
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command with its full name."""
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        for sub, inner in getattr(command, "commands", {"": command}).items():
+            yield f"understudy {name} {sub}".strip(), inner
+
+
+def _model_tables(models: Sequence[tuple[str, type[BaseModel]]]) -> Iterator[str]:
+    for title, model in models:
+        rows = [_field_row(model, name, info) for name, info in model.model_fields.items() if name != "type"]
+        if model is manifest.OptionSpec:
+            rows.insert(0, _field_row(model, "type", model.model_fields["type"]))
+        yield f"## {title}\n\n{_summary(model)}\n\n" + _table(("field", "type", "default", "meaning"), rows)
+
+
+def _field_row(model: type[BaseModel], name: str, info: FieldInfo) -> tuple[str, ...]:
+    kind = _kind(info.annotation) + _bounds(info)
+    return f"`{info.alias or name}`", _markdown(kind), _default(info), _markdown(descriptions(model)[name])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def _summary(thing: type) -> str:
     return _markdown(inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].replace("\n", " "))
 
 
+def _prose(text: str) -> str:
+    return "\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
+
+
 def _markdown(text: str) -> str:
     return text.replace("``", "`").replace("|", "\\|")
 
 
-def _rows(model: type[BaseModel]) -> Iterator[str]:
-    said = descriptions(model)
-    yield "| field | type | default | meaning |"
-    yield "|---|---|---|---|"
-    for name, info in model.model_fields.items():
-        kind = _kind(info.annotation) + _bounds(info)
-        yield f"| `{info.alias or name}` | {_markdown(kind)} | {_default(info)} | {_markdown(said[name])} |"
-
-
 def _kind(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
+    if annotation == manifest.OptionValue:
+        return "value"
     if origin is Annotated:
         return _kind(parts[0])
     if origin is Literal:
-        return " or ".join(f"`{part}`" for part in parts)
+        return " or ".join(f"`{part}`" if part != "" else "none" for part in parts)
     if origin in (Union, UnionType):
         return " or ".join(_kind(part) for part in parts if part is not type(None))
     if origin is tuple:
@@ -110,19 +290,25 @@ def _kind(annotation: Any) -> str:
             return "tables"
         return f"list of {inner}" if parts[-1] is Ellipsis else f"{len(parts)} x {inner}"
     if origin is dict:
-        return "tables by name"
+        return "tables by name" if "table" in (inner := _kind(parts[1])) else f"{inner} by name"
+    if annotation is ChannelKind:
+        return "[kind](channel-kinds.md)"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}[annotation.__name__]
+    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Fraction: "number or fraction"}
+    return names[annotation]
 
 
 def _bounds(info: FieldInfo) -> str:
-    limits = {name: getattr(part, name) for part in info.metadata for name in ("ge", "le") if hasattr(part, name)}
+    names = ("ge", "gt", "le", "lt")
+    found = {name: getattr(part, name) for part in info.metadata for name in names if hasattr(part, name)}
+    low = f"{found['ge']}" if "ge" in found else f"over {found['gt']}" if "gt" in found else ""
+    high = f"{found['le']}" if "le" in found else f"under {found['lt']}" if "lt" in found else ""
+    limits = f"{low} to {high}" if low and high else f"{low} or more" if "ge" in found else low or high
     pattern = next((part.pattern for part in info.metadata if getattr(part, "pattern", None)), "")
-    text = f", {limits['ge']} to {limits['le']}" if limits else ""
-    return text + (f", `{pattern}`" if pattern else "")
+    return (f", {limits}" if limits else "") + (f", `{pattern}`" if pattern else "")
 
 
 def _default(info: FieldInfo) -> str:
@@ -130,6 +316,8 @@ def _default(info: FieldInfo) -> str:
         return "required"
     if info.default in ("", (), {}, None):
         return "none"
+    if isinstance(info.default, BaseModel):
+        return "its defaults"
     value = list(info.default) if isinstance(info.default, tuple) else info.default
     return f"`{str(value).lower() if isinstance(value, bool) else value}`".replace("'", '"')
 
@@ -140,5 +328,54 @@ def _member_text(enum: type[Enum], member: Enum) -> str:
     return ": " + _markdown(" ".join(match[1].split())) if match else ""
 
 
+def _examples() -> Iterator[tuple[str, Any]]:
+    for name in _CHANNEL_EXAMPLES:
+        layer, dot, last = name.rpartition(".")
+        family = ("R", "G", "B") if last in ("R", "G", "B") else (last,)
+        yield name, classify([f"{layer}{dot}{part}" for part in family])[0]
+
+
+def _event_rows() -> list[tuple[str, str]]:
+    """The rows of the table in the docstring of ``events.Event``."""
+    tree = ast.parse(inspect.getsource(events)).body
+    texts = [node.value.value for node in tree if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    table = next(text for text in texts if isinstance(text, str) and "====" in text).split("\n")
+    width = next(line for line in table if line.startswith("=")).index(" ")
+    rows: list[tuple[str, str]] = []
+    for line in table[[at for at, one in enumerate(table) if one.startswith("=")][1] + 1 :]:
+        name, text = line[:width].strip(), line[width:].strip()
+        if line.startswith("="):
+            break
+        if name:
+            rows.append((f"`{name}`", _markdown(text)))
+        else:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]} {_markdown(text)}")
+    return rows
+
+
+def _error_rows(error: type[UnderstudyError]) -> Iterator[tuple[int, str, str]]:
+    yield error.exit_code, error.__name__, _summary(error)
+    for inner in error.__subclasses__():
+        if inner.__module__ == error.__module__:  # a layer's own kinds are for that layer
+            yield from _error_rows(inner)
+
+
+def _argument(param: Any) -> str:
+    name = param.metavar or param.name.upper()
+    return (name if param.required else f"[{name}]") + ("..." if param.nargs == -1 else "")
+
+
+def _option_row(param: Any) -> tuple[str, str, str]:
+    meaning = _markdown(" ".join((param.help or "").split()))
+    if param.param_type_name == "argument":
+        default = "required" if param.required else f"`{param.default}`"
+        return f"`{_argument(param)}`", default, meaning
+    names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
+    value = "" if param.is_flag else f" {param.metavar or param.name.rpartition('_')[2].upper()}"
+    default = "on" if param.default is True else "" if param.default in (None, False, "", []) else f"`{param.default}`"
+    return names + value, default, meaning
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")

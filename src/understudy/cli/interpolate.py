@@ -27,7 +27,9 @@ def interpolate(
     shutter: Annotated[
         float, typer.Option("--shutter", metavar="DEGREES", min=0, max=720, help="Motion blur; 180 is half a frame.")
     ] = 0.0,
-    shutter_samples: Annotated[int, typer.Option("--shutter-samples", min=2, max=128)] = 8,
+    shutter_samples: Annotated[
+        int, typer.Option("--shutter-samples", min=2, max=128, help="Pictures that are averaged for it.")
+    ] = 8,
     vectors: Annotated[str, typer.Option("--vectors", help="Plates with forward and backward vectors of IN.")] = "",
     motion_pack: Annotated[str, typer.Option("--motion-pack", metavar="ID", help="Pack for the vectors.")] = "",
     cuts: Annotated[

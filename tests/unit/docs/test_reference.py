@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-_DOCS = Path(__file__).parents[3] / "docs"
+import understudy
+
+_ROOT = Path(__file__).parents[3]
+_DOCS = _ROOT / "docs"
+_PAGES = (
+    *("pack-manifest.md", "graph.md", "command-line.md", "channel-kinds.md", "events.md"),
+    *("exit-codes.md", "environment.md"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +30,40 @@ def generator() -> ModuleType:
     return module
 
 
-def test_the_manifest_reference_is_up_to_date(generator: ModuleType) -> None:
-    written = generator.PAGE.read_text(encoding="utf-8")
-    assert written == generator.page(), "run: python docs/generate_reference.py"
+@pytest.mark.parametrize("name", _PAGES)
+def test_a_page_is_up_to_date(generator: ModuleType, name: str) -> None:
+    written = (generator.FOLDER / name).read_text(encoding="utf-8")
+    assert written == generator.PAGES[name](), "run: python docs/generate_reference.py"
+
+
+def test_every_page_is_tested(generator: ModuleType) -> None:
+    assert set(generator.PAGES) == set(_PAGES)
 
 
 def test_every_field_is_documented(generator: ModuleType) -> None:
-    for _, model in generator._TABLES:
-        assert set(generator.descriptions(model)) == set(model.model_fields), model.__name__
+    for _, model in (*generator.MANIFEST, *generator.GRAPH):
+        fields = set(model.model_fields) - {"type"}
+        assert fields <= set(generator.descriptions(model)), model.__name__
+
+
+def test_every_option_is_documented(generator: ModuleType) -> None:
+    bare = [
+        f"{name} {param.name}" for name, command in generator.commands() for param in command.params if not param.help
+    ]
+    assert bare == []
+
+
+def _sources() -> str:
+    folders = (Path(understudy.__file__).parent, _ROOT / "host_bridge", _ROOT / "plugins")
+    return "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
+
+
+def test_every_event_is_on_its_page(generator: ModuleType) -> None:
+    sent = set(re.findall(r'"event": "(\w+)"', _sources()))
+    assert sent
+    assert sent == set(re.findall(r"^\| `(\w+)`", generator.events_page(), re.MULTILINE))
+
+
+def test_every_variable_is_on_its_page(generator: ModuleType) -> None:
+    read = set(re.findall(r"\bUNDERSTUDY_[A-Z]+(?:_[A-Z]+)*\b", _sources())) | {"OCIO"}
+    assert read == set(re.findall(r"^\| `(\w+)`", generator.environment_page(), re.MULTILINE))
