@@ -88,7 +88,7 @@ def _texture(rng: np.random.Generator) -> Image:
         cells = rng.random((2**octave + 1, 2**octave + 1, 3)).astype(np.float32) - np.float32(0.5)
         total += cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(2 ** (-slope * octave))
     if rng.random() < 0.4:
-        total = np.round(total * 6) / 6
+        total = np.asarray(np.round(total * 6) / 6, np.float32)
     contrast = rng.choice([0.02, 0.3, 0.8])
     color = rng.uniform(0.05, 0.6, 3)
     return np.clip(color * (1 + contrast * 2 * total / total.std()), 0, 1).astype(np.float32)

@@ -45,7 +45,7 @@ def methods(engine: LocalEngine, scale: int) -> dict[str, Callable[[FloatImage],
     def opencv(flag: int) -> Callable[[FloatImage], FloatImage]:
         return lambda small: cv2.resize(small, None, fx=scale, fy=scale, interpolation=flag)
 
-    def pack(name: str, **options: str) -> Callable[[FloatImage], FloatImage]:
+    def pack(name: str, **options: str | int) -> Callable[[FloatImage], FloatImage]:
         def run(small: FloatImage) -> FloatImage:
             plate = blank_plate(small, ("R", "G", "B"), colorspace="ACEScg")
             params = UpscaleParams(scale=Fraction(scale), options=dict(options))
@@ -61,7 +61,9 @@ def methods(engine: LocalEngine, scale: int) -> dict[str, Callable[[FloatImage],
         "lanczos": pack("lanczos"),
         "lanczos, antiringing off": pack("lanczos", antiringing="off"),
         "bicubic-back-projection": pack("bicubic-back-projection"),
-        "bicubic-back-projection, off": pack("bicubic-back-projection", antiringing="off"),
+        "bicubic-back-projection, 2 passes": pack("bicubic-back-projection", passes=2),
+        "bicubic-back-projection, 1 pass": pack("bicubic-back-projection", passes=1),
+        "bicubic-back-projection, 0 passes": pack("bicubic-back-projection", passes=0),
     }
 
 
