@@ -10,7 +10,7 @@ import numpy as np
 
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.jobs import InterpolateParams, RoleResult
-from understudy.contracts.plate import FloatImage, Plate, Window
+from understudy.contracts.plate import Plate, Window
 from understudy.graph.document import InterpolateNode
 from understudy.graph.retime import RetimePlan
 from understudy.graph.steps.motion import MotionStep, vectors_for_pair
@@ -53,46 +53,52 @@ class InterpolateStep:
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The source frames around each time, and their vectors where a node gives them."""
-        keys: list[Key] = []
-        for time in self._times[frame]:
-            sources = {time.__floor__(), time.__ceil__()}
-            keys += [at(self._source, number) for number in sorted(sources)]
-            if len(sources) > 1 and not isinstance(self._vectors, MotionStep):
-                keys += [at(self._vectors, number) for number in sorted(sources)]
+        times = self._times[frame]
+        numbers = range(min(times).__floor__(), max(times).__ceil__() + 1)
+        keys = [at(self._source, number) for number in numbers]
+        if len(numbers) > 1 and not isinstance(self._vectors, MotionStep):
+            keys += [at(self._vectors, number) for number in numbers]
         return tuple(dict.fromkeys(keys))
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One output frame."""
-        times = self._times[frame]
-        if len(times) == 1 and times[0].denominator == 1:
-            plate = numbered(fetch(*at(self._source, int(times[0]))), frame)
-            sure = np.ones((plate.height, plate.width, 1), np.float32)
-            copied = {"source_frame": int(times[0]), "origin": "source"}
-            return Outcome(plate=self._with_confidence(plate, sure), confidence=1.0, report=copied)
+        times = self._within_shot(self._times[frame], fetch)
+        held = times != self._times[frame]
+        if len(set(times)) == 1 and times[0].denominator == 1:
+            plate = self._finished(fetch(*at(self._source, int(times[0]))), frame, confidence=0.0 if held else 1.0)
+            facts = {"source_frame": int(times[0]), "origin": "held" if held else "source"}
+            return Outcome(plate=plate, confidence=0.0 if held else 1.0, report=facts)
         groups: dict[int, list[Fraction]] = {}
-        last = self._range[-1]
         for time in times:
-            first = min(time.__floor__(), last - 1) if last > self._range[0] else time.__floor__()
+            first = min(time.__floor__(), self._range[-1] - 1)
             groups.setdefault(first, []).append(time - first)
         results = {first: self._pair(first, tuple(group), fetch) for first, group in groups.items()}
-        plate = self._mean(
-            [(result.plates["0"], len(groups[first])) for first, result in results.items()],
-            results[min(times[len(times) // 2].__floor__(), max(groups))].plates["0"],
-        )
-        report: dict[str, Any] = {"origin": "synthesized", "times": [str(time) for time in times]}
+        parts = {first: _with_confidence(result.plates["0"], 1.0) for first, result in results.items()}
+        middle = min(times[len(times) // 2].__floor__(), self._range[-1] - 1)
+        plate = self._mean([(parts[first], len(group)) for first, group in groups.items()], parts[middle])
+        report: dict[str, Any] = {}
         for result in results.values():
             report |= result.report
+        report |= {"origin": "synthesized", "times": [str(time) for time in times]}
         confidences = [result.confidence for result in results.values() if result.confidence is not None]
-        outcome = numbered(plate, frame)
-        if not self._node.confidence:
-            outcome = _without(outcome, CONFIDENCE)
-        return Outcome(plate=outcome, confidence=min(confidences, default=None), report=report)
+        return Outcome(
+            plate=self._finished(plate, frame, confidence=1.0), confidence=min(confidences, default=1.0), report=report
+        )
+
+    def _within_shot(self, times: tuple[Fraction, ...], fetch: Fetch) -> tuple[Fraction, ...]:
+        """The times, those beyond a cut brought back to the shot of the middle one: no picture spans a cut."""
+        middle = times[len(times) // 2]
+        for first in range(min(times).__floor__(), max(times).__ceil__()):
+            a, b = fetch(*at(self._source, first)), fetch(*at(self._source, first + 1))
+            if self._is_cut(first, a, b):
+                before = middle - first <= Fraction(1, 2)
+                limit = Fraction(first if before else first + 1)
+                times = tuple(min(time, limit) if before else max(time, limit) for time in times)
+        return times
 
     def _pair(self, first: int, offsets: tuple[Fraction, ...], fetch: Fetch) -> RoleResult:
-        a, b = fetch(*at(self._source, first)), fetch(*at(self._source, first + 1))
-        cut = self._is_cut(first, a, b)
-        plates: dict[str, Plate] = {"a": a, "b": b}
-        if not cut:
+        plates = {"a": fetch(*at(self._source, first)), "b": fetch(*at(self._source, first + 1))}
+        if any(0 < offset < 1 for offset in offsets):
             plates |= self._vectors_of(first, fetch)
         params = InterpolateParams(
             kinds=self._node.kinds,
@@ -100,9 +106,8 @@ class InterpolateStep:
             draft=self._setting.draft or self._node.quality == "draft",
             tile=self._node.tile,
             outputs=(offsets,),
-            cut=cut,
         )
-        return self._setting.ask(self.name, a.frame, self._setting.pins[self.name], params, plates)
+        return self._setting.ask(self.name, first, self._setting.pins[self.name], params, plates)
 
     def _vectors_of(self, first: int, fetch: Fetch) -> Mapping[str, Plate]:
         if isinstance(self._vectors, MotionStep):
@@ -128,15 +133,9 @@ class InterpolateStep:
             self._cuts[first] = cut
         return self._cuts[first]
 
-    def _with_confidence(self, plate: Plate, confidence: FloatImage) -> Plate:
-        if not self._node.confidence or CONFIDENCE in plate.channels:
-            return plate
-        return replace(
-            plate,
-            pixels=np.concatenate([plate.pixels, confidence], axis=2),
-            channels=(*plate.channels, CONFIDENCE),
-            sample_types=(*plate.sample_types, "half"),
-        )
+    def _finished(self, plate: Plate, frame: Frame, *, confidence: float) -> Plate:
+        plate = numbered(plate, frame)
+        return _with_confidence(plate, confidence) if self._node.confidence else _without(plate, CONFIDENCE)
 
     def _mean(self, parts: list[tuple[Plate, int]], middle: Plate) -> Plate:
         if len(parts) == 1:
@@ -158,6 +157,18 @@ class InterpolateStep:
 
 def _within(part: Window, whole: Window) -> tuple[slice, slice]:
     return np.s_[part.y - whole.y : part.bottom - whole.y, part.x - whole.x : part.right - whole.x]
+
+
+def _with_confidence(plate: Plate, value: float) -> Plate:
+    if CONFIDENCE in plate.channels:
+        return plate
+    layer = np.full((plate.height, plate.width, 1), value, np.float32)
+    return replace(
+        plate,
+        pixels=np.concatenate([plate.pixels, layer], axis=2),
+        channels=(*plate.channels, CONFIDENCE),
+        sample_types=(*plate.sample_types, "half"),
+    )
 
 
 def _without(plate: Plate, name: str) -> Plate:
