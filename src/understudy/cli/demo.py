@@ -13,19 +13,25 @@ Open = Annotated[bool, typer.Option("--open", help="Show the report in the brows
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 
-def demo(out: Out = "understudy-demo", show: Open = False, as_json: Json = False) -> None:
+Quick = Annotated[bool, typer.Option("--quick", help="A quarter of the pixels and 5 frames: a look in half a minute.")]
+
+
+def demo(out: Out = "understudy-demo", quick: Quick = False, show: Open = False, as_json: Json = False) -> None:
     """Render a shot, run all four roles on it and write a report to look at: OUT/report.html.
 
-    Takes about two minutes on two cores, with no network and no GPU. A folder that holds anything but an earlier demo is
-    left alone.
+    Takes about two minutes on two cores, with no network and no GPU. A folder that holds anything but an earlier
+    demo is left alone.
     """
     from understudy.cli.job import cancel_on_signal, open_engine
     from understudy.cli.progress import JsonLines
     from understudy.contracts.engine import Control
     from understudy.demo.run import run_demo
+    from understudy.demo.scope import FULL, QUICK
 
+    scope = QUICK if quick else FULL
     with cancel_on_signal() as caught, open_engine("") as engine, JsonLines() if as_json else _Bar() as listener:
-        report = run_demo(Path(out), engine, on_event=listener.hear, control=Control(cancelled=lambda: bool(caught)))
+        control = Control(cancelled=lambda: bool(caught))
+        report = run_demo(Path(out), engine, scope=scope, on_event=listener.hear, control=control)
     if not as_json:
         sys.stdout.write(_next_steps(Path(out), report))
     if show:
@@ -64,9 +70,7 @@ class _Bar:
     def hear(self, event: dict[str, Any]) -> None:
         """Shows one event."""
         if event["event"] == "stage":
-            self._progress.update(
-                self._task, description=event["title"], completed=event["done"], total=event["total"]
-            )
+            self._progress.update(self._task, description=event["title"], completed=event["done"], total=event["total"])
         elif event["event"] == "role":
             style = "" if event["holds"] else "bold red"
             self._console.print(

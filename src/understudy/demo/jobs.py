@@ -84,6 +84,7 @@ def make_jobs(scope: Scope) -> tuple[Job, ...]:
                     "lights": "night.lights.json",
                     "present": "day.lights.json",
                     "limit_stops": 6,
+                    "passes": ["ratio"],
                 },
                 "out": {"type": "write", "input": "light", "file": "../relight/relit.%04d.exr"},
             },

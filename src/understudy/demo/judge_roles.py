@@ -14,13 +14,24 @@ from understudy.contracts.engine import EngineInfo
 from understudy.contracts.errors import QualityGateError
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.demo.files import plate_path, truth_path
-from understudy.demo.measure import RGB, Judge, Probe, foreign_ids, identical_bits, ids_of, probe, score_motion
+from understudy.demo.measure import (
+    RGB,
+    Judge,
+    Probe,
+    foreign_ids,
+    identical_bits,
+    ids_of,
+    probe,
+    probe_ratio,
+    score_motion,
+)
 from understudy.demo.results import Check, Rendered, RoleResult, Table
 from understudy.demo.scope import Scope
 from understudy.demo.shot import COLORSPACE
 from understudy.frames.read import read_plate
 
 _BEAUTY = (*RGB, "A", "id.X")
+_RATIO = ("ratio.R", "ratio.G", "ratio.B")
 
 
 def judge_roles(
@@ -239,7 +250,8 @@ def _upscale(context: _Context) -> RoleResult:
             columns=("method", "on the display", "in log"),
             rows=rows,
             ours=order.index(ours),
-            note=f"Peak signal-to-noise ratio against the same scene rendered at twice the size, frame {context.scope.middle}.",
+            note="Peak signal-to-noise ratio against the same scene rendered at twice the size, "
+            f"frame {context.scope.middle}.",
         ),
         checks=(*_survival(before, after, scale=2), _ids(before, after)),
     )
@@ -257,7 +269,7 @@ def _relight(context: _Context) -> RoleResult:
         truth = context.truth("relit", frame).take(RGB)
         whole = context.read(plate_path(context.out, frame), frame, (*_BEAUTY, "normal.X", "normal.Y", "normal.Z"))
         lit = np.asarray(np.any(whole.take(("normal.X", "normal.Y", "normal.Z")) != 0, axis=-1))
-        plate, result = context.beauty(frame), context.read(files[frame]["file"], frame)
+        plate, result = context.beauty(frame), context.read(files[frame]["file"], frame, (*_BEAUTY, *_RATIO))
         before.append(plate)
         after.append(result)
         for name, picture in (
@@ -281,7 +293,7 @@ def _relight(context: _Context) -> RoleResult:
     return context.result(
         "relight",
         "relight",
-        probe=probe(before, after),
+        probe=probe_ratio(before, after),
         headline=f"{gain:+.1f} dB nearer to a true render",
         table=Table(
             columns=("picture", "on the display", "lit surfaces", "lit, in log"),

@@ -3,7 +3,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,8 @@ class Probe:
         max_out: Largest that came out.
         min_in: Smallest color value that went in.
         min_out: Smallest that came out.
-        clamped: Input pixels with a value beyond everything that came out, by over 5 % of it.
+        clamped: Input pixels with a value beyond everything that came out, by over 5 % of it; for a picture that was
+            multiplied, pixels that fall short of plate times ratio.
     """
 
     max_in: float
@@ -72,6 +73,25 @@ def probe(before: Iterable[Plate], after: Iterable[Plate]) -> Probe:
         min_out=low,
         clamped=clamped,
     )
+
+
+def probe_ratio(before: Iterable[Plate], after: Iterable[Plate]) -> Probe:
+    """The same for a picture that was multiplied: clamped is what falls short of its plate times its ratio.
+
+    Args:
+        before: The plates that went in.
+        after: What came out, in the same order; each has ``ratio.R ratio.G ratio.B``.
+    """
+    before, after = list(before), list(after)
+    measured = probe(before, after)
+    clamped = 0
+    for plate, result in zip(before, after, strict=True):
+        expected = np.abs(plate.take(RGB) * result.take(tuple(f"ratio.{name}" for name in RGB)))
+        # Half floats round the ratio and the result by up to 0.1 % in all.
+        clamped += int(
+            np.any(np.abs(result.take(RGB)) < expected * np.float32(0.995) - np.float32(1e-3), axis=-1).sum()
+        )
+    return replace(measured, clamped=clamped)
 
 
 def identical_bits(a: Plate, b: Plate, names: Iterable[str]) -> bool:

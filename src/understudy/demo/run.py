@@ -20,8 +20,8 @@ from understudy.demo.results import Rendered, RoleResult, as_json
 from understudy.demo.scope import FULL, Scope
 from understudy.demo.shot import Shot
 from understudy.demo.viewers import make_viewers
-from understudy.graph.parsing import load_graph
 from understudy.graph.events import Event, Listener
+from understudy.graph.parsing import load_graph
 from understudy.graph.render import render_graph
 
 SCHEMA = "understudy.demo/1"

@@ -46,8 +46,8 @@ class Sky(Element):
         base = base * (1 + 0.05 * wisps)[..., None]
         away = np.hypot(x - self._sun[0], y - self._sun[1])
         glow = ap0(1.0, 0.72, 0.42) * (1.4 * np.exp(-away / 4.5) + 0.35 * np.exp(-away / 14))[..., None]
-        # The limb is soft over eleven pixels so that no kernel overshoots the disc: 500 in must stay 500 out.
-        disc = 1 - smoothstep(3.2, 7.0, away)
+        # The limb is soft over some thirty pixels so that no kernel overshoots the disc: 500 in must stay 500 out.
+        disc = 1 - smoothstep(2.0, 7.8, away)
         return Surface(black(points), black(points), mix(base + glow, np.full_like(points, SUN), disc))
 
 

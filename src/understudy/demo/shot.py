@@ -129,8 +129,8 @@ class Shot:
             scale: Size over 960x540.
 
         Returns:
-            float32 ``(height, width, 2)`` u right, v **up**, pixels of the picture; and bool ``(height, width)``, true where the point
-            is behind something or outside the data window at ``other``.
+            float32 ``(height, width, 2)`` u right, v **up**, pixels of the picture; and bool ``(height, width)``, true
+            where the point is behind something or outside the data window at ``other``.
         """
         x, y = _grid(scale)
         motion, hidden = np.empty((*x.shape, 2), np.float32), np.empty(x.shape, np.bool_)
