@@ -57,7 +57,9 @@ def list_packs(server: o.Server = "", json: o.Json = False) -> None:
 def show(pack: Annotated[str, typer.Argument(metavar="PACK", help="id, id@version or id@version#digest.")],
          server: o.Server = "", json: o.Json = False) -> None:  # fmt: skip
     """Show what a pack promises: its contract, options, license and training basis."""
-    found = _find(_info(server), pack)
+    from understudy.packs.pins import choose_pack, parse_pin
+
+    found = choose_pack(_info(server).packs, parse_pin(pack))
     if json:
         typer.echo(json_module.dumps({"event": "pack", **_row(found), "manifest": found.manifest}))
         return
@@ -148,22 +150,6 @@ def _info(server: str) -> "EngineInfo":
     from understudy.packs.inventory import local_inventory
 
     return local_inventory()
-
-
-def _find(info: "EngineInfo", text: str) -> "PackInfo":
-    from understudy.contracts.errors import PackNotFoundError, PinMismatchError
-    from understudy.packs.registry import parse_pin, suggestion, version_key
-
-    wanted = parse_pin(text)
-    named = [pack for pack in info.packs if pack.pin.id == wanted.id and wanted.version in {"", pack.pin.version}]
-    if not named:
-        fix = suggestion(wanted.id, [pack.pin.id for pack in info.packs])
-        raise PackNotFoundError(f'there is no pack "{text}"', where="pack", fix=fix)
-    found = max(named, key=lambda pack: version_key(pack.pin.version))
-    if not found.pin.sha256.startswith(wanted.sha256):
-        problem = f"it has the digest {found.pin.sha256[:12]}..., not {wanted.sha256[:12]}..."
-        raise PinMismatchError(problem, where=f"{found.pin.id}@{found.pin.version}")
-    return found
 
 
 def _existing(folder: Path) -> Path:

@@ -7,7 +7,8 @@ from understudy.packs.install import install_pack
 from understudy.packs.manifest import MANIFEST_NAME, read_manifest
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack, open_pack
-from understudy.packs.registry import Registry, parse_pin
+from understudy.packs.pins import parse_pin
+from understudy.packs.registry import Registry
 
 __all__ = [
     "MANIFEST_NAME",

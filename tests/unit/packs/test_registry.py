@@ -13,7 +13,7 @@ from understudy.contracts.errors import (
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import Role
 from understudy.packs import Registry, open_pack, parse_pin
-from understudy.packs.registry import version_key
+from understudy.packs.pins import version_key
 from unit.packs.pack_folders import make_pack
 
 
