@@ -13,7 +13,11 @@ def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> Retim
     """The retime of a clip: its output frames are numbered from its first source frame.
 
     ``source_range.duration`` counts output frames; a ``LinearTimeWarp`` of scalar s shows ``start + k s`` at the k-th
-    one; a ``FreezeFrame`` (and a scalar of 0) shows ``start`` throughout.
+    one (counted from the other end of the same stretch where s is negative); a ``FreezeFrame`` (and a scalar of 0)
+    shows ``start`` throughout. Effects that are switched off do not count.
+
+    Media times become frame numbers by an image sequence's own start frame; else they are frame numbers already when
+    the clip starts within the source; else the media's first frame is the source's.
 
     Args:
         source: The frames that are there.
@@ -31,8 +35,24 @@ def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> Retim
     start, count = _whole(span.start_time.value, where), _whole(span.duration.value, where)
     if count < 1:
         raise UsageError("the clip has no duration", where=where)
+    start += _first_frame(clip, start, source, where)
     scalar = _scalar(clip, where)
-    return source.plan(range(start, start + count), lambda frame: start + (frame - start) * scalar)
+    shown = start if scalar >= 0 else start - (count - 1) * scalar
+    return source.plan(range(start, start + count), lambda frame: shown + (frame - start) * scalar)
+
+
+def _first_frame(clip: Any, start: int, source: SourceRange, where: str) -> int:
+    """What turns the clip's media times into frame numbers when added."""
+    import opentimelineio as otio
+
+    media = clip.media_reference
+    available = media.available_range if media is not None else None
+    begins = _whole(available.start_time.value, where) if available is not None else 0
+    if isinstance(media, otio.schema.ImageSequenceReference):
+        return int(media.start_frame) - begins
+    if available is not None and not source.first <= start <= source.last:
+        return source.first - begins
+    return 0
 
 
 def _read(path: Path) -> Any:
@@ -79,7 +99,7 @@ def _scalar(clip: Any, where: str) -> Fraction:
     import opentimelineio as otio
 
     scalar = Fraction(1)
-    for effect in clip.effects:
+    for effect in [effect for effect in clip.effects if getattr(effect, "enabled", True)]:
         if isinstance(effect, otio.schema.FreezeFrame):  # a kind of LinearTimeWarp, so it is asked first
             return Fraction(0)
         if not isinstance(effect, otio.schema.LinearTimeWarp):

@@ -122,6 +122,23 @@ def test_a_timeline_gives_warp_freeze_and_scalar_zero(tmp_path: Path) -> None:
         assert set(_times(plan_timeline(SOURCE, freeze)).values()) == {F(1004)}
 
 
+def test_a_negative_warp_plays_the_same_stretch_backward(tmp_path: Path) -> None:
+    back = _timeline(tmp_path / "back.otio", otio.schema.LinearTimeWarp(time_scalar=-1.0), start=1003)
+    assert list(_times(plan_timeline(SOURCE, back)).values()) == [1007, 1006, 1005, 1004, 1003]
+
+
+def test_media_times_become_frame_numbers(tmp_path: Path) -> None:
+    available = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 24), otio.opentime.RationalTime(100, 24))
+    numbered = otio.schema.ImageSequenceReference(name_prefix="p.", start_frame=1000, available_range=available)
+    for media in (numbered, otio.schema.ExternalReference("p.mov", available_range=available)):
+        path = _timeline(tmp_path / "media.otio", start=2, count=2)
+        timeline = otio.adapters.read_from_file(str(path))
+        timeline.tracks[0][0].media_reference = media
+        otio.adapters.write_to_file(timeline, str(path))
+        first = 1002 if media is numbered else 1003
+        assert list(_times(plan_timeline(SOURCE, path)).items()) == [(first, F(first)), (first + 1, F(first + 1))]
+
+
 def test_other_effects_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a linear retime"):
         plan_timeline(SOURCE, _timeline(tmp_path / "a.otio", otio.schema.Effect(effect_name="Remap")))
