@@ -8,6 +8,7 @@ from typing import Literal
 from understudy.color.config import ColorConfig
 from understudy.contracts.errors import ColorspaceError
 from understudy.contracts.header import ColorFacts
+from understudy.contracts.primaries import SCENE_LINEAR_PRIMARIES
 
 Rule = Literal[
     "user", "colorInteropID", "acesImageContainerFlag", "chromaticities", "file hint", "OCIO file rule", "default"
@@ -15,14 +16,14 @@ Rule = Literal[
 
 _TOLERANCE = 1e-3
 
-_PRIMARIES: dict[str, tuple[str, tuple[float, ...]]] = {
-    # Red, green, blue, white x y: SMPTE ST 2065-1, Academy S-2014-004, ITU-R BT.709, BT.2020, SMPTE RP 431-2 at D65.
-    "AP0": ("lin_ap0_scene", (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)),
-    "AP1": ("lin_ap1_scene", (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)),
-    "Rec.709": ("lin_rec709_scene", (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)),
-    "Rec.2020": ("lin_rec2020_scene", (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)),
-    "P3-D65": ("lin_p3d65_scene", (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)),
+_GAMUTS = {
+    "AP0": "lin_ap0_scene",
+    "AP1": "lin_ap1_scene",
+    "Rec.709": "lin_rec709_scene",
+    "Rec.2020": "lin_rec2020_scene",
+    "P3-D65": "lin_p3d65_scene",
 }
+"""What people call primaries, and the interop id of the scene-linear space that has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _header(facts: ColorFacts, config: ColorConfig, warnings: list[str]) -> Iter
             warnings.append(f"{facts.path}: an ACES container, but {config.label} has no ACES2065-1")
     if facts.chromaticities is not None and facts.sample_type in ("half", "float"):
         gamut = _gamut(facts.chromaticities)
-        name = config.find(_PRIMARIES[gamut][0]) if gamut else ""
+        name = config.find(_GAMUTS[gamut]) if gamut else ""
         if name:
             yield name, "chromaticities", f"chromaticities match {gamut}"
         elif gamut:
@@ -126,7 +127,8 @@ def _header(facts: ColorFacts, config: ColorConfig, warnings: list[str]) -> Iter
 
 
 def _gamut(chromaticities: tuple[float, ...]) -> str:
-    for gamut, (_, known) in _PRIMARIES.items():
+    for gamut, identifier in _GAMUTS.items():
+        known = SCENE_LINEAR_PRIMARIES[identifier]
         if len(chromaticities) == len(known) and all(
             abs(a - b) <= _TOLERANCE for a, b in zip(chromaticities, known, strict=True)
         ):

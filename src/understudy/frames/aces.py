@@ -12,7 +12,7 @@ import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import OutputError, UsageError
 from understudy.contracts.plate import MetadataValue, Plate
-from understudy.frames.labels import AP0
+from understudy.contracts.primaries import AP0
 from understudy.frames.library import open_input
 from understudy.frames.metadata import put
 

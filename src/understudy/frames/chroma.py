@@ -16,12 +16,10 @@ import OpenEXR
 from understudy.contracts.errors import UnreadableFileError, UnsupportedFileError
 from understudy.contracts.header import ColorFacts, FileHeader, Part
 from understudy.contracts.plate import FloatImage, MetadataValue, SampleType, Window
+from understudy.contracts.primaries import REC709
 from understudy.frames.library import check_size
 from understudy.frames.metadata import is_structural
 from understudy.frames.quantize import as_half
-
-REC709_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
-"""What OpenEXR assumes where ``chromaticities`` are absent (ITU-R BT.709)."""
 
 _TAPS = (0.002128, -0.007540, 0.019597, -0.043159, 0.087929, -0.186077, 0.627123)
 """Half of the symmetric filter, outermost first; OpenEXR ``ImfRgbaYca.cpp``, ``reconstructChromaHoriz``."""
@@ -158,7 +156,8 @@ def read_chroma(path: Path) -> dict[str, FloatImage]:
         raise UnreadableFileError("is cut short: pixels are missing", where=str(path), fix="write or copy it again")
     luminance = planes["Y"].astype(np.float32)
     ry, by = (_upsample(planes[name].astype(np.float32), luminance.shape) for name in ("RY", "BY"))
-    red_weight, green_weight, blue_weight = luminance_weights(header.get("chromaticities") or REC709_PRIMARIES)
+    # OpenEXR assumes BT.709 where ``chromaticities`` are absent.
+    red_weight, green_weight, blue_weight = luminance_weights(header.get("chromaticities") or REC709)
     red, blue = (ry + 1) * luminance, (by + 1) * luminance
     green = (luminance - red * red_weight - blue * blue_weight) / green_weight
     gray = (ry == 0) & (by == 0)

@@ -11,9 +11,9 @@ import pytest
 
 from understudy.contracts.errors import OutputError, UnderstudyError, UsageError
 from understudy.contracts.plate import Window
+from understudy.contracts.primaries import AP0
 from understudy.frames.aces import check_aces_file
 from understudy.frames.header import read_header
-from understudy.frames.labels import AP0
 from understudy.frames.read import read_plate
 from understudy.frames.write import WriteOptions, write_plate
 from unit.frames.makers import MakePlate

@@ -9,8 +9,8 @@ import OpenEXR
 import pytest
 
 from understudy.contracts.plate import Window
+from understudy.contracts.primaries import AP0, AP1, REC709
 from understudy.frames.header import read_header
-from understudy.frames.labels import AP0, AP1, REC709
 from understudy.frames.read import read_plate
 from understudy.frames.write import WriteOptions, write_plate
 from unit.frames.makers import MakePlate

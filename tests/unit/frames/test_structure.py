@@ -12,8 +12,9 @@ import pytest
 
 from understudy.contracts.errors import UsageError
 from understudy.contracts.plate import FloatImage, Window
+from understudy.contracts.primaries import REC709
 from understudy.frames import chroma
-from understudy.frames.chroma import REC709_PRIMARIES, luminance_weights
+from understudy.frames.chroma import luminance_weights
 from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 from understudy.frames.write import write_plate
@@ -160,7 +161,7 @@ def test_luminance_chroma_is_close_to_the_same_photograph_in_rgb(shared_data: Pa
     original = read_plate(shared_data / "exr" / "Chromaticities_Rec709.exr", frame=None, colorspace="x")
     assert read_header(shared_data / "exr" / "Chromaticities_Rec709_YC.exr").parts[0].subsampled
     assert rebuilt.channels == original.channels == ("R", "G", "B")
-    weights = np.array(luminance_weights(REC709_PRIMARIES), np.float32)
+    weights = np.array(luminance_weights(REC709), np.float32)
     np.testing.assert_allclose(weights, (0.2126, 0.7152, 0.0722), atol=1e-4)
     # Luminance is stored at full size, so it comes back to half precision.
     luminance, expected = rebuilt.pixels @ weights, original.pixels @ weights
