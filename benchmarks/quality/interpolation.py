@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+
 from motion import COLORSPACE, FLOW_EXACT, PACKS
 from motion import _linear as linear
-
 from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate

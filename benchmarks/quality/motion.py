@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scenes import Scene, scene
 
+from scenes import Scene, scene
 from understudy.color.config import ColorConfig
 from understudy.color.encoder import Encoder
 from understudy.contracts.jobs import MotionParams, PackPin, RoleRequest

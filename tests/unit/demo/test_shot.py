@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo shot: what it promises holds on its pixels."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -111,7 +113,7 @@ def test_some_pixels_are_hidden_and_most_are_not(shot: Shot, picture: Rendered) 
 
 
 def test_twice_the_size_averages_to_the_picture(shot: Shot, picture: Rendered) -> None:
-    double = shot.render(FRAME, scale=2)
+    double = shot.render(FRAME, scale=Fraction(2))
     shape = (*picture.depth.shape, 4)
     mean = double.color.reshape(shape[0], 2, shape[1], 2, 4).mean(axis=(1, 3))
     assert float(np.abs(mean - picture.color).mean()) < 0.02
@@ -134,5 +136,5 @@ def test_plates_have_overscan_and_every_channel(shot: Shot, picture: Rendered) -
     assert {ChannelKind.ID, ChannelKind.NORMAL, ChannelKind.POSITION, ChannelKind.DEPTH, ChannelKind.ALPHA} <= kinds
     vectors = vector_plate(shot, picture, FRAME)
     assert vectors.take(("forward.u",)).any()
-    double = picture_plate(shot.render(FRAME, scale=2), FRAME, scale=2, passes=False)
+    double = picture_plate(shot.render(FRAME, scale=Fraction(2)), FRAME, scale=Fraction(2), passes=False)
     assert double.data_window == Window(-96, -96, 2112, 1272)
