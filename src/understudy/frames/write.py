@@ -2,18 +2,18 @@
 """Writes a plate to a picture file: in bands, atomically, deterministically, checked by reading back."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import OpenImageIO as oiio  # noqa: N813
 
-from understudy.contracts.channels import alpha_of, classify, color_groups
 from understudy.contracts.errors import InputError, OutputError, UsageError
 from understudy.contracts.plate import FloatImage, MetadataValue, Plate, SampleType
 from understudy.frames import compression as exr_compression
 from understudy.frames.aces import aces_spec, check_aces_file, check_aces_plate
+from understudy.frames.association import associate, dissociate
 from understudy.frames.atomic import atomic
 from understudy.frames.containers import Encoding, encoding_for, name_dpx
 from understudy.frames.integers import write_with_integers
@@ -92,11 +92,11 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
     container = container_of(path)
     if options.container == "aces":
         check_aces_plate(plate, path, options.compression, options.sample_type)
-        plate = _associate(plate)
+        plate = associate(plate)
         encoding = Encoding(sample_types=_exr_types(plate, "half"), compression="none")
         spec = aces_spec(plate, _metadata(plate, options, "aces"))
     elif container == "exr":
-        plate = _associate(plate)
+        plate = associate(plate)
         types = _exr_types(plate, options.sample_type)
         chosen, notes = exr_compression.settle(options.compression, plate, types)
         encoding = Encoding(
@@ -107,7 +107,7 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
         spec = _exr_spec(plate, types, chosen, _metadata(plate, options, "exr"))
     else:
         encoding = encoding_for(plate, path, container, options.sample_type, options.compression)
-        plate = _associate(plate) if encoding.associated else _dissociate(plate)
+        plate = associate(plate) if encoding.associated else dissociate(plate)
         plate = reframe(plate, plate.display_window)
         spec = _flat_spec(plate, container, encoding, _metadata(plate, options, container))
     with atomic(path) as temporary:
@@ -205,34 +205,6 @@ def _flat_spec(
     ):
         spec.attribute("ICCProfile", f"uint8[{len(profile)}]", np.array(profile, np.uint8))
     return spec
-
-
-def _associate(plate: Plate) -> Plate:
-    """Color times alpha, in every layer that has one."""
-    return plate if plate.premultiplied else _scaled_by_alpha(plate, premultiply=True)
-
-
-def _dissociate(plate: Plate) -> Plate:
-    """Color over alpha; where alpha is 0, color stays as it is."""
-    return _scaled_by_alpha(plate, premultiply=False) if plate.premultiplied else plate
-
-
-def _scaled_by_alpha(plate: Plate, *, premultiply: bool) -> Plate:
-    groups = classify(plate.channels, plate.sample_types)
-    pairs = [(group, alpha) for group in color_groups(groups) if (alpha := alpha_of(group, groups))]
-    if not pairs:
-        return replace(plate, premultiplied=premultiply)
-    pixels = plate.pixels.copy()
-    for group, alpha in pairs:
-        coverage = plate.pixels[..., plate.index(alpha)]
-        divisor = coverage if premultiply else np.where(coverage > 0, coverage, np.float32(1))
-        for name in group.names:
-            column = pixels[..., plate.index(name)]
-            if premultiply:
-                column *= divisor
-            else:
-                column /= divisor
-    return replace(plate, pixels=pixels, premultiplied=premultiply)
 
 
 def _bands(plate: Plate) -> Iterator[tuple[int, FloatImage]]:

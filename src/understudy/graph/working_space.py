@@ -9,6 +9,7 @@ from understudy.color.config import ColorConfig
 from understudy.contracts.channels import ChannelGroup, alpha_of, classify, color_groups
 from understudy.contracts.errors import ColorspaceError
 from understudy.contracts.plate import FloatImage, Plate
+from understudy.frames.association import associate, dissociate
 
 
 def to_working(plate: Plate, color: ColorConfig) -> Plate:
@@ -23,7 +24,7 @@ def to_working(plate: Plate, color: ColorConfig) -> Plate:
     plate = replace(plate, storage=replace(plate.storage, colorspace=plate.colorspace))
     if not color.is_scene_linear(plate.colorspace) and not color.is_data(plate.colorspace):
         plate = convert(plate, color.scene_linear, color)
-    return plate if plate.premultiplied else _premultiply(plate)
+    return associate(plate)
 
 
 def convert(plate: Plate, target: str, color: ColorConfig) -> Plate:
@@ -61,9 +62,7 @@ def to_file_space(plate: Plate, target: str, color: ColorConfig, *, premultiplie
         color: The config.
         premultiplied: Whether the container associates color with alpha.
     """
-    if not premultiplied and plate.premultiplied:
-        plate = _unpremultiply(plate)
-    return convert(plate, target, color)
+    return convert(plate if premultiplied else dissociate(plate), target, color)
 
 
 def output_space(plate: Plate, declared: str, container: str, color: ColorConfig) -> str:
@@ -101,26 +100,3 @@ def output_space(plate: Plate, declared: str, container: str, color: ColorConfig
 def _alpha(plate: Plate, group: ChannelGroup, groups: tuple[ChannelGroup, ...]) -> FloatImage | None:
     name = alpha_of(group, groups)
     return None if name is None else plate.take([name])
-
-
-def _premultiply(plate: Plate) -> Plate:
-    return _by_alpha(plate, divide=False)
-
-
-def _unpremultiply(plate: Plate) -> Plate:
-    return _by_alpha(plate, divide=True)
-
-
-def _by_alpha(plate: Plate, *, divide: bool) -> Plate:
-    groups = classify(plate.channels, plate.sample_types)
-    pixels = plate.pixels
-    for group in color_groups(groups):
-        alpha = _alpha(plate, group, groups)
-        if alpha is None or bool((alpha == 1).all()):
-            continue
-        if pixels is plate.pixels:
-            pixels = plate.pixels.copy()
-        where = [plate.index(name) for name in group.names]
-        values = pixels[..., where]
-        pixels[..., where] = np.divide(values, alpha, out=values, where=alpha > 0) if divide else values * alpha
-    return plate.with_pixels(pixels, premultiplied=not divide)
