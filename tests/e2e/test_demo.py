@@ -17,6 +17,7 @@ from understudy.demo.run import claim_folder
 pytestmark = pytest.mark.e2e
 
 _CHROMIUM, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CENTER = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
 _ROLES = ("motion", "interpolate", "upscale", "relight")
 
 
@@ -150,7 +151,7 @@ class TestPage:
 
         figure = page.find_element("css selector", "[data-viewer=relight]")
         screen, wipe = figure.find_element("css selector", ".screen"), figure.find_element("css selector", ".wipe")
-        page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", screen)
+        page.execute_script(CENTER, screen)
         width = screen.size["width"]
         drag = ActionChains(page).move_to_element(screen).click_and_hold().move_by_offset(-width // 4, 0).release()
         drag.perform()
@@ -174,13 +175,15 @@ class TestPage:
         assert "made" in now.text
         doubt = figure.find_element("css selector", "img.doubt")
         assert not doubt.is_displayed()
-        figure.find_element("css selector", ".show-doubt").click()
+        button = figure.find_element("css selector", ".show-doubt")
+        page.execute_script(CENTER, button)
+        button.click()
         assert doubt.is_displayed()
         assert page.execute_script("return arguments[0].naturalWidth", doubt) > 0
 
     def test_copy_answers(self, page: Any) -> None:
         button = page.find_element("css selector", "#motion .copy")
-        page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button)
+        page.execute_script(CENTER, button)
         button.click()
         page.execute_async_script("setTimeout(arguments[0], 200)")
         assert button.text == "Copied"
