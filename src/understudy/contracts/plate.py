@@ -54,6 +54,10 @@ class Window:
         right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
         return Window(x, y, right - x, bottom - y) if right > x and bottom > y else None
 
+    def slices(self, of: "Window") -> tuple[slice, slice]:
+        """Its rows and columns in an array that covers another window, which must hold it."""
+        return slice(self.y - of.y, self.bottom - of.y), slice(self.x - of.x, self.right - of.x)
+
     def scaled(self, scale: Fraction) -> "Window":
         """Both corners times ``scale``, grown outward to whole pixels; exact where they land on pixels."""
         x, y = (self.x * scale).__floor__(), (self.y * scale).__floor__()
@@ -174,6 +178,18 @@ class Plate:
     def take(self, names: Sequence[str]) -> FloatImage:
         """A new ``(height, width, len(names))`` array of these channels, in this order."""
         return np.ascontiguousarray(self.pixels[..., [self.index(name) for name in names]])
+
+    def only(self, names: Sequence[str]) -> Self:
+        """The plate with these channels alone, in this order; itself when they are all it has.
+
+        Raises:
+            PlateError: There is no such channel.
+        """
+        names = tuple(names)
+        if names == self.channels:
+            return self
+        types = tuple(self.sample_types[self.index(name)] for name in names)
+        return self.with_pixels(self.take(names), channels=names, sample_types=types)
 
     @property
     def label(self) -> str:

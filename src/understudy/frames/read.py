@@ -97,9 +97,7 @@ def read_plate(
         pixels = (np.empty if covered else np.zeros)((window.height, window.width, len(sources)), np.float32)
         for index, own in windows.items():
             columns = {s.channel: column for column, s in enumerate(sources) if s.part == index}
-            y, x = own.y - window.y, own.x - window.x
-            target = pixels[y : y + own.height, x : x + own.width]
-            _fill(path, source, used[index], own, columns, target, counts, level)
+            _fill(path, source, used[index], own, columns, pixels[own.slices(window)], counts, level)
         display = _display(source, sources[0].part, level) if level else header.display_window
     finally:
         source.close()

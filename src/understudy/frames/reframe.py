@@ -20,9 +20,5 @@ def reframe(plate: Plate, window: Window) -> Plate:
     pixels = np.zeros((window.height, window.width, len(plate.channels)), np.float32)
     common = plate.data_window.intersection(window)
     if common:
-        source = plate.pixels[
-            common.y - plate.data_window.y : common.bottom - plate.data_window.y,
-            common.x - plate.data_window.x : common.right - plate.data_window.x,
-        ]
-        pixels[common.y - window.y : common.bottom - window.y, common.x - window.x : common.right - window.x] = source
+        pixels[common.slices(window)] = plate.pixels[common.slices(plate.data_window)]
     return replace(plate, pixels=pixels, data_window=window)

@@ -10,7 +10,7 @@ import numpy as np
 
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.jobs import InterpolateParams, RoleResult
-from understudy.contracts.plate import Plate, Window
+from understudy.contracts.plate import Plate
 from understudy.graph.document import InterpolateNode
 from understudy.graph.retime import RetimePlan
 from understudy.graph.steps.motion import MotionStep, vectors_for_pair
@@ -135,7 +135,9 @@ class InterpolateStep:
 
     def _finished(self, plate: Plate, frame: Frame, *, confidence: float) -> Plate:
         plate = numbered(plate, frame)
-        return _with_confidence(plate, confidence) if self._node.confidence else _without(plate, CONFIDENCE)
+        if self._node.confidence:
+            return _with_confidence(plate, confidence)
+        return plate.only([name for name in plate.channels if name != CONFIDENCE])
 
     def _mean(self, parts: list[tuple[Plate, int]], middle: Plate) -> Plate:
         if len(parts) == 1:
@@ -146,17 +148,13 @@ class InterpolateStep:
         for plate, count in parts:
             overlap = window.intersection(plate.data_window)
             if overlap is not None:
-                theirs = plate.pixels[_within(overlap, plate.data_window)]
-                mean[_within(overlap, window)] += theirs * np.float32(count / total)
+                theirs = plate.pixels[overlap.slices(plate.data_window)]
+                mean[overlap.slices(window)] += theirs * np.float32(count / total)
         for group in classify(middle.channels, middle.sample_types, self._node.kinds):
             if group.kind is ChannelKind.ID:
                 where = [middle.index(name) for name in group.names]
                 mean[..., where] = middle.pixels[..., where]
         return middle.with_pixels(mean)
-
-
-def _within(part: Window, whole: Window) -> tuple[slice, slice]:
-    return np.s_[part.y - whole.y : part.bottom - whole.y, part.x - whole.x : part.right - whole.x]
 
 
 def _with_confidence(plate: Plate, value: float) -> Plate:
@@ -168,16 +166,4 @@ def _with_confidence(plate: Plate, value: float) -> Plate:
         pixels=np.concatenate([plate.pixels, layer], axis=2),
         channels=(*plate.channels, CONFIDENCE),
         sample_types=(*plate.sample_types, "half"),
-    )
-
-
-def _without(plate: Plate, name: str) -> Plate:
-    if name not in plate.channels:
-        return plate
-    keep = [index for index, channel in enumerate(plate.channels) if channel != name]
-    return replace(
-        plate,
-        pixels=np.ascontiguousarray(plate.pixels[..., keep]),
-        channels=tuple(plate.channels[index] for index in keep),
-        sample_types=tuple(plate.sample_types[index] for index in keep),
     )

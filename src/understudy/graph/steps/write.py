@@ -110,8 +110,8 @@ class WriteStep:
                 fix="write an .exr",
             )
         rest = tuple(name for name in plate.channels if name not in keep)
-        extras = replace(_only(plate, rest), storage=Storage()) if rest else None
-        return _only(plate, keep), extras
+        extras = replace(plate.only(rest), storage=Storage()) if rest else None
+        return plate.only(keep), extras
 
 
 def sidecar_path(path: Path) -> Path:
@@ -123,13 +123,6 @@ def sidecar_path(path: Path) -> Path:
 
 def _aces_channel(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in ("[RGBA]", "left.[RGBA]", "right.[RGBA]"))
-
-
-def _only(plate: Plate, names: tuple[str, ...]) -> Plate:
-    if names == plate.channels:
-        return plate
-    types = tuple(plate.sample_types[plate.index(name)] for name in names)
-    return replace(plate, pixels=plate.take(names), channels=names, sample_types=types)
 
 
 def color_maximum(plate: Plate) -> float | None:
