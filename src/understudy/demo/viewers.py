@@ -21,8 +21,8 @@ from understudy.demo.scope import Scope
 from understudy.demo.shot import COLORSPACE
 from understudy.frames.read import read_plate
 
-_FULL = 16.0
-"""Vector length of full color, px."""
+_FULL = 16
+"""Vector length of full color, pixels of the full-size shot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,7 @@ class _Gallery:
 
 
 def _motion(gallery: _Gallery) -> Viewer:
+    full = float(_FULL * gallery.scope.scale)
     vectors, blurred = gallery.files("motion"), gallery.files("motion", "blurred")
     images: dict[str, list[str]] = {key: [] for key in ("plate", "found", "true", "error", "blur", "doubt")}
     for frame in gallery.scope.shown:
@@ -148,8 +149,8 @@ def _motion(gallery: _Gallery) -> Viewer:
         ours, true = (crop_to_display(p.take(("forward.u", "forward.v")), p) for p in (found, truth))
         confidence = crop_to_display(found.take(("forward.confidence",)), found)[..., 0]
         images["plate"].append(gallery.plate(frame))
-        images["found"].append(gallery.data(f"found.{frame}", wheel(ours, _FULL)))
-        images["true"].append(gallery.data(f"true.{frame}", wheel(true, _FULL)))
+        images["found"].append(gallery.data(f"found.{frame}", wheel(ours, full)))
+        images["true"].append(gallery.data(f"true.{frame}", wheel(true, full)))
         images["error"].append(gallery.data(f"error.{frame}", heat(np.hypot(*np.moveaxis(ours - true, -1, 0)), 4.0)))
         images["blur"].append(gallery.color(f"blur.{frame}", blurred[frame]["file"]))
         images["doubt"].append(gallery.data(f"doubt.{frame}", doubt_overlay(confidence)))
@@ -171,7 +172,7 @@ def _motion(gallery: _Gallery) -> Viewer:
         start=1,
         doubt=tuple(images["doubt"]),
         legend=gallery.data("wheel", wheel_legend()),
-        legend_text=f"Hue is the direction of motion, saturation its length: full at {_FULL:.0f} px, gray at rest.",
+        legend_text=f"Hue is the direction of motion, saturation its length: full at {full:.0f} px, gray at rest.",
     )
 
 
