@@ -98,7 +98,8 @@ class ProgressBar:
             self._progress.update(self._task, completed=event["done"])
 
     def _done(self, event: dict[str, Any]) -> None:
-        parts = [f"{event['frames']} frames in {event['seconds']:.1f} s"]
+        count = event["frames"]
+        parts = [f"{count} frame{'' if count == 1 else 's'} in {event['seconds']:.1f} s"]
         if event["skipped"]:
             parts.append(f"{event['skipped']} were there already")
         if event["max_in"] is not None and event["max_out"] is not None:
