@@ -101,13 +101,10 @@ class InterpolateStep:
         if any(0 < offset < 1 for offset in offsets):
             plates |= self._vectors_of(first, fetch)
         params = InterpolateParams(
-            kinds=self._node.kinds,
-            options=self._node.options,
-            draft=self._setting.draft or self._node.quality == "draft",
-            tile=self._node.tile,
+            **self._setting.shared_params(self._node),
             outputs=(offsets,),
         )
-        return self._setting.ask(self.name, first, self._setting.pins[self.name], params, plates)
+        return self._setting.ask(self.name, first, params, plates)
 
     def _vectors_of(self, first: int, fetch: Fetch) -> Mapping[str, Plate]:
         if isinstance(self._vectors, MotionStep):

@@ -84,13 +84,8 @@ class MotionStep:
         plates = {"a": fetch(*at(self._source, first)), "b": fetch(*at(self._source, first + 1))}
         if self._matte is not None:
             plates["matte"] = fetch(*at(self._matte, first))
-        params = MotionParams(
-            kinds=self._node.kinds,
-            options=self._node.options,
-            draft=self._setting.draft or self._node.quality == "draft",
-            tile=self._node.tile,
-        )
-        return self._setting.ask(self.name, first, self._setting.pins[self.name], params, plates)
+        params = MotionParams(**self._setting.shared_params(self._node))
+        return self._setting.ask(self.name, first, params, plates)
 
 
 def vectors_for_pair(vectors: Plate, side: str) -> Plate:

@@ -19,7 +19,12 @@ from understudy.graph.working_space import to_working
 
 
 class ReadStep:
-    """Reads plates. Color space and channels are settled once, from the first file."""
+    """Reads plates. Color space and channels are settled once, from the first file.
+
+    Attributes:
+        frames: From the first frame to the last, gaps included: a gap has a policy of its own.
+        decision: The color space of the files, and why.
+    """
 
     def __init__(self, name: str, node: ReadNode, setting: Setting) -> None:
         self.name = name
@@ -27,18 +32,9 @@ class ReadStep:
         self._setting = setting
         self._sequence = open_sequence(node.file)
         self._present = frozenset(self._sequence.frames)
-        self._header = read_header(self._sequence.path(self.frames[0] if self._sequence.still else min(self._present)))
+        self._header = read_header(self._sequence.path(min(self._present, default=None)))
+        self.frames = self._frames()
         self.decision = self._decide()
-
-    @property
-    def frames(self) -> tuple[Frame, ...]:
-        """Frames from the first to the last, gaps included: a gap has a policy of its own."""
-        if self._sequence.still:
-            return (None,)
-        if self._node.frames:
-            return parse_frames(self._node.frames)
-        present = self._sequence.frames
-        return tuple(range(present[0], present[-1] + 1))
 
     def needs(self, _frame: Frame) -> tuple[Key, ...]:
         """Nothing of other nodes."""
@@ -74,7 +70,15 @@ class ReadStep:
             )
 
     def compute(self, frame: Frame, _fetch: Fetch) -> Outcome:
-        """Reads one plate; safe from several threads."""
+        """One plate; safe from several threads."""
+        return self.read(frame)
+
+    def read(self, frame: Frame) -> Outcome:
+        """One plate; reading takes nothing of other nodes.
+
+        Raises:
+            InputError: The file can't be read, or its size is not that of the first.
+        """
         path = self.source_of(frame)
         if path is None:
             return Outcome(plate=self._black(frame), report={"missing": "black"})
@@ -90,6 +94,14 @@ class ReadStep:
             self._check_like_first(plate, path)
         report = {"nan": plate.sanitized.nan, "inf": plate.sanitized.inf} if plate.sanitized else {}
         return Outcome(plate=to_working(plate, self._setting.color), report=report)
+
+    def _frames(self) -> tuple[Frame, ...]:
+        if self._sequence.still:
+            return (None,)
+        if self._node.frames:
+            return parse_frames(self._node.frames)
+        present = self._sequence.frames
+        return tuple(range(present[0], present[-1] + 1))
 
     def _decide(self) -> ColorDecision:
         decision = decide(self._header.color, user=self._node.colorspace, config=self._setting.color)
@@ -124,10 +136,5 @@ class ReadStep:
             )
 
     def _black(self, frame: Frame) -> Plate:
-        first = self._sequence.frames[0]
-        like = self.compute(first, lambda *_: _nothing()).plate
+        like = self.read(self._sequence.frames[0]).plate
         return replace(like, pixels=np.zeros_like(like.pixels), frame=frame, sanitized=Sanitized())
-
-
-def _nothing() -> Plate:
-    raise AssertionError("a read step reads no other node")

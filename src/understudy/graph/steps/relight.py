@@ -46,10 +46,7 @@ class RelightStep:
         """One relit picture."""
         node = self._node
         params = RelightParams(
-            kinds=node.kinds,
-            options=node.options,
-            draft=self._setting.draft or node.quality == "draft",
-            tile=node.tile,
+            **self._setting.shared_params(node),
             method=node.method,
             lights=self._lights,
             present=self._present,
@@ -64,7 +61,7 @@ class RelightStep:
         plates |= {name: fetch(*at(step, frame)) for name, step in self._passes.items()}
         if self._light_frame not in (None, frame):
             plates["present"] = fetch(*at(self._source, self._light_frame))
-        result = self._setting.ask(self.name, frame, self._setting.pins[self.name], params, plates)
+        result = self._setting.ask(self.name, frame, params, plates)
         plate = numbered(result.plates["plate"], frame)
         return Outcome(plate=plate, confidence=result.confidence, report=result.report)
 
@@ -84,13 +81,9 @@ class RelightStep:
             if isinstance(light, EnvironmentLight) and f"environment:{light.file}" not in plates:
                 node = ReadNode(type="read", file=light.file, colorspace=light.colorspace)
                 step = ReadStep(f"{self.name}.environment", node, self._setting)
-                plates[f"environment:{light.file}"] = step.compute(step.frames[0], _no_fetch).plate
+                plates[f"environment:{light.file}"] = step.read(step.frames[0]).plate
         return plates
 
 
 def _rig(lights: str | LightRig) -> LightRig:
     return load_lights(Path(lights)) if isinstance(lights, str) else lights
-
-
-def _no_fetch(node: str, _frame: Frame) -> Plate:
-    raise AssertionError(f"{node} is not an input of a still")

@@ -10,6 +10,7 @@ from understudy.contracts.engine import Control, Engine
 from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
 from understudy.contracts.plate import Plate
+from understudy.graph.document import RoleNode
 from understudy.graph.events import Listener
 
 Frame = int | None
@@ -42,8 +43,13 @@ class Setting:
     control: Control
     draft: bool = False
 
-    def ask(self, node: str, frame: Frame, pin: PackPin, params: RoleParams, plates: Mapping[str, Plate]) -> RoleResult:
-        """Runs a role request and passes its progress on.
+    def shared_params(self, node: RoleNode) -> dict[str, Any]:
+        """The parameters that every role takes, from its node."""
+        draft = self.draft or node.quality == "draft"
+        return {"kinds": node.kinds, "options": node.options, "draft": draft, "tile": node.tile}
+
+    def ask(self, node: str, frame: Frame, params: RoleParams, plates: Mapping[str, Plate]) -> RoleResult:
+        """Runs a role request on the node's pack and passes its progress on.
 
         Raises:
             UnderstudyError: Whatever the engine raises, told with the node and frame.
@@ -53,7 +59,7 @@ class Setting:
             self.listener({"event": "step", "node": node, "frame": frame, "done": done, "total": total})
 
         request = RoleRequest(
-            pack=pin,
+            pack=self.pins[node],
             params=params,
             plates=plates,
             ocio_config=self.color.name,

@@ -27,14 +27,11 @@ class UpscaleStep:
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One picture."""
         params = UpscaleParams(
-            kinds=self._node.kinds,
-            options=self._node.options,
-            draft=self._setting.draft or self._node.quality == "draft",
-            tile=self._node.tile,
+            **self._setting.shared_params(self._node),
             scale=self._node.scale,
             confidence=self._node.confidence,
         )
         plates = {"plate": fetch(*at(self._source, frame))}
-        result = self._setting.ask(self.name, frame, self._setting.pins[self.name], params, plates)
+        result = self._setting.ask(self.name, frame, params, plates)
         plate = numbered(result.plates["plate"], frame)
         return Outcome(plate=plate, confidence=result.confidence, report=result.report)

@@ -12,15 +12,10 @@ import numpy as np
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.errors import GraphError
 from understudy.contracts.plate import FloatImage, Plate
-from understudy.graph.document import Shutter, VectorBlurNode
+from understudy.graph.document import VectorBlurNode
+from understudy.graph.retime import ShutterTimes
 from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at
 from understudy.roles.warp import warp
-
-
-def shutter_offsets(shutter: Shutter) -> tuple[float, ...]:
-    """Times of the samples from the frame's own time, in frames, evenly over the open shutter."""
-    opening = -shutter.angle / 2 if shutter.phase is None else shutter.phase
-    return tuple((opening + shutter.angle * (index + 0.5) / shutter.samples) / 360 for index in range(shutter.samples))
 
 
 class VectorBlurStep:
@@ -32,7 +27,8 @@ class VectorBlurStep:
         self._control = setting.control
         self._source = source
         self._vectors = vectors
-        self._offsets = shutter_offsets(node.shutter)
+        shutter = ShutterTimes.of(node.shutter.angle, node.shutter.samples, node.shutter.phase)
+        self._offsets = tuple(float(offset) for offset in shutter.offsets())
 
     @property
     def frames(self) -> tuple[Frame, ...]:
