@@ -22,7 +22,6 @@ class FilePart:
         tile: Tile size, or None for scan-lines.
         levels: Resolution levels.
         deep: It holds deep samples.
-        subsampled: It is luminance-chroma.
     """
 
     index: int
@@ -34,7 +33,6 @@ class FilePart:
     tile: tuple[int, int] | None = None
     levels: int = 1
     deep: bool = False
-    subsampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

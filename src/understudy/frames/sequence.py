@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fileseq.frameset import FrameSet
 
-from understudy.contracts.errors import MissingFileError, OutputError, SequenceError, UnreadableFileError, UsageError
+from understudy.contracts.errors import MissingFileError, SequenceError, UnreadableFileError, UsageError
 from understudy.frames.library import CONTAINERS, container_of
 
 MAX_FRAMES = 1_000_000
@@ -147,19 +147,6 @@ class FrameSequence:
     def missing(self, first: int, last: int) -> tuple[int, ...]:
         """Frames of ``first``..``last`` that are not there."""
         return () if self.still else tuple(sorted(set(range(first, last + 1)) - set(self.frames)))
-
-    def require(self, frames: Iterable[int]) -> None:
-        """Makes sure that all of these frames are there.
-
-        Raises:
-            SequenceError: Some are not; the message names them as ranges.
-        """
-        absent = [] if self.still else sorted(set(frames) - set(self.frames))
-        if absent:
-            there = format_frames(self.frames) or "none"
-            raise SequenceError(
-                f"frames {format_frames(absent)} are missing", where=self.pattern, fix=f"on disk are {there}"
-            )
 
 
 def open_sequence(text: str, *, frames: str = "") -> FrameSequence:
@@ -342,23 +329,3 @@ class OutputPattern:
                 fix="name a file without a pattern",
             )
         return self._pattern.path(frame)
-
-    def refuse_inputs(self, sequence: FrameSequence, frames: Iterable[int | None]) -> None:
-        """Refuses to write over what is read.
-
-        Args:
-            sequence: The input.
-            frames: The frames that will be written.
-
-        Raises:
-            OutputError: A result would replace a file of the input.
-        """
-        inputs = {os.path.realpath(sequence.path(f)) for f in (sequence.frames or (None,))}
-        for frame in frames:
-            target = self.path(frame)
-            if os.path.realpath(target) in inputs:
-                raise OutputError(
-                    "the result would replace a file of the input",
-                    where=str(target),
-                    fix="write to another name or folder",
-                )

@@ -9,7 +9,6 @@ import pytest
 
 from understudy.contracts.errors import (
     MissingFileError,
-    OutputError,
     SequenceError,
     UnreadableFileError,
     UnsupportedFileError,
@@ -80,9 +79,6 @@ def test_patterns(shot: Path, name: Any) -> None:
     assert not found.still
     assert found.path(1001) == shot / "plate.1001.exr"
     assert found.missing(1001, 1008) == (1004, 1006, 1007)
-    found.require((1001, 1005))
-    with pytest.raises(SequenceError, match=r"1004,1006-1007 are missing.*on disk are 1001-1003,1005,1008"):
-        found.require(range(1001, 1009))
 
 
 def test_ranges_narrow_what_is_found(shot: Path) -> None:
@@ -111,7 +107,6 @@ def test_stills(tmp_path: Path, name: Any) -> None:
         assert found.still
         assert found.frames == ()
         assert found.path(None) == tmp_path / name
-        found.require([1, 2])
 
 
 def test_numbers_without_letters_are_frames(tmp_path: Path) -> None:
@@ -197,14 +192,3 @@ def test_output_patterns(tmp_path: Path) -> None:
         OutputPattern("x.%04d.mp4", still=False)
     with pytest.raises(UsageError, match="no output"):
         OutputPattern("", still=True)
-
-
-def test_inputs_are_never_replaced(shot: Path, tmp_path: Path) -> None:
-    source = open_sequence(str(shot))
-    link = tmp_path / "link"
-    link.symlink_to(shot)
-    OutputPattern(str(shot / "out.%04d.exr")).refuse_inputs(source, source.frames)
-    for text in (shot / "plate.%04d.exr", link / "plate.%d.exr"):
-        with pytest.raises(OutputError, match=r"plate\.1001\.exr: the result would replace a file of the input"):
-            OutputPattern(str(text)).refuse_inputs(source, (1001,))
-    OutputPattern(str(shot / "plate.%04d.exr")).refuse_inputs(source, (1100,))
