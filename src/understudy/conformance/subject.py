@@ -19,7 +19,7 @@ from understudy.contracts.jobs import (
 from understudy.contracts.lights import DirectionalLight, LightRig
 from understudy.contracts.manifest import OptionValue, Role
 from understudy.contracts.model import Call, Region
-from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
+from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.packs import Pack, settle_options
 from understudy.runtimes import load_model
 from understudy.runtimes.outputs import input_names
@@ -96,7 +96,8 @@ class Subject:
         plates = {"a": rgb_plate(a, frame=1), "b": rgb_plate(b, frame=2)}
         for name, direction, sign in (("vectors_a", "forward", 1.0), ("vectors_b", "backward", -1.0)):
             field = np.broadcast_to(np.float32(sign) * np.asarray(shift, np.float32), (*a.shape[:2], 2))
-            plates[name] = _plate(np.ascontiguousarray(field), (f"{direction}.u", f"{direction}.v"), "Raw", 1)
+            channels = (f"{direction}.u", f"{direction}.v")
+            plates[name] = blank_plate(np.ascontiguousarray(field), channels, colorspace="Raw", frame=1)
         return self.run(plates, params).plates["0"].take("RGB")
 
     def result(
@@ -142,21 +143,7 @@ class Subject:
 
 def rgb_plate(pixels: FloatImage, *, frame: int | None = None) -> Plate:
     """A float plate of RGB in ACEScg."""
-    return _plate(pixels, ("R", "G", "B"), COLORSPACE, frame)
-
-
-def _plate(pixels: FloatImage, channels: Sequence[str], colorspace: str, frame: int | None) -> Plate:
-    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    types: tuple[SampleType, ...] = tuple("float" for _ in channels)
-    return Plate(
-        pixels=pixels.copy(),
-        channels=tuple(channels),
-        sample_types=types,
-        data_window=window,
-        display_window=window,
-        colorspace=colorspace,
-        frame=frame,
-    )
+    return blank_plate(pixels.copy(), ("R", "G", "B"), colorspace=COLORSPACE, frame=frame)
 
 
 def flat(height: int, width: int, color: Sequence[float] = (DARK, DARK, DARK)) -> FloatImage:

@@ -21,6 +21,7 @@ Check = Callable[[Subject], str]
 
 _Subject = TypeVar("_Subject", Pack, Subject)
 
+_MANIFEST = "pack.toml is there, and every field is right."
 _PIXEL: tuple[tuple[str, Check], ...] = (
     ("tiles", pixel_checks.tiles),
     ("radius", pixel_checks.radius),
@@ -68,10 +69,9 @@ def check_pack(folder: Path, *, engine: EngineFactory = local_engine) -> Conform
     try:
         pack = open_pack(folder)
     except ManifestError as error:
-        promise = "pack.toml is there, and every field is right."
-        failed = CheckResult("manifest", promise, "failed", str(error), "correct pack.toml")
+        failed = CheckResult("manifest", _MANIFEST, "failed", str(error), "correct pack.toml")
         return ConformanceReport(str(folder), None, (failed,))
-    results = [CheckResult("manifest", "pack.toml is there, and every field is right.", "passed", str(pack.pin))]
+    results = [CheckResult("manifest", _MANIFEST, "passed", str(pack.pin))]
     papers: tuple[tuple[str, Callable[[Pack], str]], ...] = (
         ("hashes", manifest_checks.hashes),
         ("card", manifest_checks.card),
