@@ -3,7 +3,7 @@
 
 import json
 
-from understudy.codec.jobs import pin_from_pb
+from understudy.codec.jobs import pin_from_pb, pin_to_pb
 from understudy.contracts.engine import EngineInfo, PackFailure, PackInfo
 from understudy.contracts.errors import UsageError
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -20,7 +20,7 @@ def info_to_pb(info: EngineInfo) -> pb.InfoResponse:
         search_path=[pb.SearchFolder(kind=kind, folder=folder) for kind, folder in info.search_path],
         packs=[
             pb.PackInfo(
-                pin=pb.PackPin(id=pack.pin.id, version=pack.pin.version, sha256=pack.pin.sha256),
+                pin=pin_to_pb(pack.pin),
                 role=pack.role,
                 title=pack.title,
                 description=pack.description,

@@ -47,7 +47,7 @@ def request_to_pb(request: RoleRequest, request_id: str) -> pb.RunHeader:
     try:
         header = pb.RunHeader(
             request_id=request_id,
-            pack=_pin_to_pb(request.pack),
+            pack=pin_to_pb(request.pack),
             role=request.params.role.value,
             params_json=json.dumps(params),
             ocio_config=request.ocio_config,
@@ -97,7 +97,7 @@ def result_to_pb(result: RoleResult, request_id: str) -> pb.ResultHeader:
     """
     header = pb.ResultHeader(
         request_id=request_id,
-        pack=_pin_to_pb(result.pack),
+        pack=pin_to_pb(result.pack),
         confidence=None if result.confidence is None else float(result.confidence),
         report_json=json.dumps(dict(result.report), default=_plain),
         plates=plates_to_pb(result.plates),
@@ -127,11 +127,12 @@ def result_from_pb(header: pb.ResultHeader, plates: Mapping[str, Plate]) -> Role
 
 
 def pin_from_pb(pin: pb.PackPin) -> PackPin:
-    """A pack's id, version and digest."""
+    """A pack's id, version and digest from a message."""
     return PackPin(id=pin.id, version=pin.version, sha256=pin.sha256)
 
 
-def _pin_to_pb(pin: PackPin) -> pb.PackPin:
+def pin_to_pb(pin: PackPin) -> pb.PackPin:
+    """A pack's id, version and digest as a message."""
     return pb.PackPin(id=pin.id, version=pin.version, sha256=pin.sha256)
 
 
