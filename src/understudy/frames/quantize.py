@@ -31,12 +31,17 @@ def as_half(samples: FloatImage) -> FloatImage:
 
 
 def clamp_half(band: FloatImage) -> tuple[FloatImage, int]:
-    """Float32 that a half can hold; the input itself where nothing is beyond."""
+    """Float32 that a half can hold; the input itself where nothing is beyond.
+
+    Returns:
+        The samples and how many were beyond ±65504.
+
+    Raises:
+        PlateError: There is a NaN.
+    """
     low, high = float(band.min()), float(band.max())
     if np.isnan(low) or np.isnan(high):
-        raise PlateError(
-            "holds NaN at writing, which no plate may", fix="report this: the operation that made it is at fault"
-        )
+        raise _unfit("NaN")
     if low >= -HALF_MAX and high <= HALF_MAX:
         return band, 0
     count = int(np.count_nonzero(band > HALF_MAX) + np.count_nonzero(band < -HALF_MAX))
@@ -50,10 +55,7 @@ def check_finite(band: FloatImage) -> None:
         PlateError: There is a NaN or an infinity.
     """
     if not (np.isfinite(band.min()) and np.isfinite(band.max())):
-        raise PlateError(
-            "holds NaN or infinity at writing, which no plate may",
-            fix="report this: the operation that made it is at fault",
-        )
+        raise _unfit("NaN or infinity")
 
 
 def to_codes(band: FloatImage, depth: int) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
@@ -72,9 +74,7 @@ def to_codes(band: FloatImage, depth: int) -> tuple[npt.NDArray[np.uint8] | npt.
     """
     low, high = float(band.min()), float(band.max())
     if np.isnan(low) or np.isnan(high):
-        raise PlateError(
-            "holds NaN at writing, which no plate may", fix="report this: the operation that made it is at fault"
-        )
+        raise _unfit("NaN")
     count = 0
     if low < 0 or high > 1:
         count = int(np.count_nonzero(band > 1) + np.count_nonzero(band < 0))
@@ -84,3 +84,9 @@ def to_codes(band: FloatImage, depth: int) -> tuple[npt.NDArray[np.uint8] | npt.
     if depth in (10, 12):
         codes = (codes << (16 - depth)) | (codes >> (2 * depth - 16))
     return codes, count
+
+
+def _unfit(what: str) -> PlateError:
+    return PlateError(
+        f"holds {what} at writing, which no plate may", fix="report this: the operation that made it is at fault"
+    )
