@@ -2,7 +2,7 @@
 """The engine protocol: in this process, or over gRPC."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from understudy.contracts.errors import JobCancelledError
@@ -53,7 +53,7 @@ class PackInfo:
         title: Name for people.
         description: What it is good at, and where it fails.
         draft: Id of the lighter pack.
-        source: Where it was found: ``env``, ``entry-point`` or ``shipped``, and the folder.
+        source: How it was found (``given``, ``env``, ``entry-point`` or ``shipped``), a colon, and its folder.
         manifest: The manifest as JSON types.
     """
 
@@ -97,7 +97,7 @@ class EngineInfo:
     ocio_cache_id: str = ""
     search_path: tuple[tuple[str, str], ...] = ()
     packs: tuple[PackInfo, ...] = ()
-    failures: tuple[PackFailure, ...] = field(default=())
+    failures: tuple[PackFailure, ...] = ()
 
 
 class Engine(Protocol):

@@ -21,7 +21,7 @@ relight                 ``image`` (h,w,3)                           ``normal`` (
 ======================  ==========================================  ====================================================
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
@@ -84,7 +84,3 @@ class Model(Protocol):
     def close(self) -> None:
         """Frees what the model holds; no call follows."""
         ...
-
-
-Cancelled = Callable[[], bool]
-"""Asked between tiles: should the work stop?"""

@@ -13,9 +13,6 @@ from understudy.contracts.manifest import PackManifest
 from understudy.contracts.model import Call, Model, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.outputs import checked_outputs
-from understudy.runtimes.providers import onnx_providers
-
-__all__ = ["LoadedModel", "PackFiles", "failure", "load_model", "onnx_providers"]
 
 _DEVICE = re.compile(r"^(auto|cpu|cuda(:\d+)?)$")
 
