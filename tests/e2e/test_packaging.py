@@ -115,7 +115,7 @@ def test_the_metadata_is_that_of_the_project(wheel: Path) -> None:
         ">=3.11",
     )
     always = [need for need in fields.get_all("Requires-Dist", []) if "extra ==" not in need]
-    assert "numpy>=2.0" in always
+    assert "numpy>=2.1" in always
     assert not [need for need in always if need.startswith(("onnxruntime", "torch"))]
     assert {"cpu", "gpu", "torch", "publish", "dev"} <= set(fields.get_all("Provides-Extra", []))
 
