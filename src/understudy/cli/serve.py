@@ -11,24 +11,38 @@ from typing import Annotated
 
 import typer
 
+from understudy.codec.address import DEFAULT_ADDRESS
+from understudy.service.limits import Limits
+
+_MB = 1_000_000
+_DEFAULTS = Limits()
+
 
 def serve(
     listen: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where: host:port, [IPv6]:port or unix:path.")
-    ] = "127.0.0.1:7433",
+    ] = DEFAULT_ADDRESS,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Short for --listen 127.0.0.1:PORT; 0 takes a free one.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Jobs that run at once; 0: one per core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Jobs that run at once; 0: one per core.")] = _DEFAULTS.workers,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     ocio: Annotated[str, typer.Option(metavar="CONFIG", help="OCIO config for requests that name none.")] = "",
     packs: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="A pack, or a folder of packs; looked at first.")
     ] = None,
-    max_request_mb: Annotated[int, typer.Option(min=1, help="Most pixels of one request, MB.")] = 4096,
-    max_total_mb: Annotated[int, typer.Option(min=1, help="Most pixels of all open requests together, MB.")] = 8192,
-    max_requests: Annotated[int, typer.Option(min=1, help="Requests open at once, waiting ones too.")] = 64,
-    drain: Annotated[float, typer.Option(min=0, help="Seconds that running jobs get when the service stops.")] = 30.0,
+    max_request_mb: Annotated[int, typer.Option(min=1, help="Most pixels of one request, MB.")] = (
+        _DEFAULTS.max_request_bytes // _MB
+    ),
+    max_total_mb: Annotated[int, typer.Option(min=1, help="Most pixels of all open requests together, MB.")] = (
+        _DEFAULTS.max_total_bytes // _MB
+    ),
+    max_requests: Annotated[int, typer.Option(min=1, help="Requests open at once, waiting ones too.")] = (
+        _DEFAULTS.max_requests
+    ),
+    drain: Annotated[float, typer.Option(min=0, help="Seconds that running jobs get when the service stops.")] = (
+        _DEFAULTS.drain_s
+    ),
     reflection: Annotated[bool, typer.Option("--reflection", help="Let tools list the service's methods.")] = False,
     insecure_listen_anywhere: Annotated[
         bool,
@@ -46,7 +60,6 @@ def serve(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     from understudy.roles.engine import LocalEngine
-    from understudy.service.limits import Limits
     from understudy.service.log import log_to_stderr
     from understudy.service.server import Service
 
@@ -54,8 +67,8 @@ def serve(
     limits = Limits(
         workers=workers,
         max_requests=max_requests,
-        max_request_bytes=max_request_mb * 1_000_000,
-        max_total_bytes=max_total_mb * 1_000_000,
+        max_request_bytes=max_request_mb * _MB,
+        max_total_bytes=max_total_mb * _MB,
         drain_s=drain,
     )
     engine = LocalEngine(device=device, ocio_config=ocio, extra_packs=tuple(packs or ()))

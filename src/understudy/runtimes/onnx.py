@@ -15,7 +15,6 @@ What a graph must look like (all tensors float32, NCHW with N = 1, names as in `
 """
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.contracts.cores import available_cores
 from understudy.contracts.errors import MemoryBudgetError, PackError
 from understudy.contracts.manifest import PackManifest, Role
 from understudy.contracts.model import Call, Tensors
@@ -52,7 +52,7 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
     source = _safe_source(pack, path)
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = _cores()
+    options.intra_op_num_threads = available_cores()
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
@@ -68,10 +68,6 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
     return LoadedModel(
         model=_OnnxModel(session, pack.manifest, plan, path), device=where, providers=providers or (CPU,), note=note
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _safe_source(pack: PackFiles, path: Path) -> bytes | str:

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much one service takes on."""
 
-import os
 from dataclasses import dataclass
 
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from understudy.contracts.cores import available_cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +21,12 @@ class Limits:
 
     workers: int = 0
     max_requests: int = 64
-    max_request_bytes: int = 4 << 30
-    max_total_bytes: int = 8 << 30
+    max_request_bytes: int = 4_096_000_000
+    max_total_bytes: int = 8_192_000_000
     max_run_s: float = 6 * 3600.0
     drain_s: float = 30.0
 
     @property
     def job_threads(self) -> int:
         """Jobs that run at once."""
-        return self.workers or _cores()
+        return self.workers or available_cores()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A frame in bands of rows: shading is pointwise, so memory is bounded by the band and the bits do not depend on it."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from understudy.contracts.cores import available_cores
 from understudy.contracts.engine import Control
 from understudy.contracts.plate import Window
 
@@ -38,7 +38,7 @@ def each_band(window: Window, work: Callable[[int, int], T], control: Control, *
         return work(*edge)
 
     results: list[T] = []
-    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, available_cores())) as pool:
         for result in pool.map(one, edges):
             results.append(result)
             control.progress(len(results), len(edges))
