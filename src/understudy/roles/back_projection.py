@@ -30,8 +30,8 @@ from understudy.roles.tiling import read_tile
 
 _MARGIN = 9
 _BAND = 128
-_SAMPLE = 16
-_EVERY = 256
+_SAMPLE = 8
+_EVERY = 512
 _LEVEL = np.float32(1e-6)
 
 
@@ -63,7 +63,7 @@ def measure(
         window: Where the result lies.
         color: Positions of the color channels.
         scale: Output pixels per input pixel, at least 1.
-        whole: Look at every row; otherwise at one in sixteen, in bands, which is enough for a mean.
+        whole: Look at every row; otherwise at one in sixty-four, in bands, which is enough for a mean.
     """
     height = plate.height
     confidence = np.empty((height, plate.width, 1), np.float32) if whole else None

@@ -20,6 +20,8 @@ from understudy.contracts.plate import FloatImage, Window
 
 ONE = Fraction(1)
 
+_ONE_TILE = 2048 * 1152
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -68,7 +70,7 @@ def plan_tiles(
     halo = max(reach, contract.radius, 0)
     halo = math.ceil(halo * max(ONE, 1 / scale)) + (_beyond(scale) if halo else 0)
     halo = _up(halo, contract.multiple_of)
-    wide, high = (side, side) if side else default_sides(contract, scale)
+    wide, high = (side, side) if side else default_sides(contract, scale, window)
     columns = _cores(window.x, window.width, window.width if whole else wide, contract.multiple_of)
     rows = _cores(window.y, window.height, window.height if whole else high, contract.multiple_of)
     width = _up(max(_size(columns, contract) + 2 * halo, contract.minimum_size), contract.multiple_of)
@@ -85,17 +87,26 @@ def plan_tiles(
     )
 
 
-def default_sides(contract: Contract, scale: Fraction = ONE) -> tuple[int, int]:
+def default_sides(contract: Contract, scale: Fraction = ONE, window: Window | None = None) -> tuple[int, int]:
     """Width and height of a tile when nobody asks for one, input pixels.
 
-    Packs on plate values are filters: tiles of about two million output-limited pixels, wide because rows lie together
-    in memory, and at least eight radii so that halos stay a small share. Networks hold tens of feature maps of a tile's
-    size, so theirs is a quarter of that.
+    Packs on plate values are filters: an HD frame is one tile; the tiles of larger frames have sides of at least sixteen
+    radii, so that halos stay a small share, and arrays that the allocator reuses for the next. Networks hold tens of
+    feature maps of a tile's size, so theirs are smaller.
+
+    Args:
+        contract: The pack's.
+        scale: Output pixels per input pixel; tiles shrink with it beyond 2.
+        window: The frame, if it may become one tile.
     """
-    wide, high = (2048, 1152) if contract.encoding is Encoding.PLATE else (768, 768)
-    shrink = max(ONE, scale / 2)
-    least = 8 * max(contract.radius, 0)
-    return max(int(wide / shrink), least, 64), max(int(high / shrink), least, 64)
+    shrink, radius = max(ONE, scale / 2), max(contract.radius, 0)
+    if contract.encoding is not Encoding.PLATE:
+        side = max(int(768 / shrink), 8 * radius, 64)
+        return side, side
+    if window is not None and window.width * window.height * shrink * shrink <= _ONE_TILE:
+        return window.width, window.height
+    side = max(int(1024 / shrink), 16 * radius, 64)
+    return side, side
 
 
 def each_tile(tiles: Sequence[Tile], control: Control) -> Iterator[Tile]:
