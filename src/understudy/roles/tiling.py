@@ -90,7 +90,7 @@ def plan_tiles(
 def default_sides(contract: Contract, scale: Fraction = ONE, window: Window | None = None) -> tuple[int, int]:
     """Width and height of a tile when nobody asks for one, input pixels.
 
-    Packs on plate values are filters: an HD frame is one tile; the tiles of larger frames have sides of at least sixteen
+    Packs on plate values are filters: an HD frame is one tile; tiles of larger frames have sides of at least sixteen
     radii, so that halos stay a small share, and arrays that the allocator reuses for the next. Networks hold tens of
     feature maps of a tile's size, so theirs are smaller.
 
