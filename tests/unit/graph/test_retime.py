@@ -27,6 +27,12 @@ def _times(plan: object) -> dict[int, F]:
     return {output.frame: output.times[0] for output in plan.outputs}  # type: ignore[attr-defined]
 
 
+def _clip(start: float, count: float, speed: float | None = None) -> otio.schema.Clip:
+    span = otio.opentime.TimeRange(otio.opentime.RationalTime(start, 24), otio.opentime.RationalTime(count, 24))
+    effects = [] if speed is None else [otio.schema.LinearTimeWarp(time_scalar=speed)]
+    return otio.schema.Clip(name="a", source_range=span, effects=effects)
+
+
 def test_half_speed_doubles_the_frames_and_keeps_both_ends() -> None:
     times = _times(plan_speed(SOURCE, F(1, 2)))
     assert list(times) == list(range(1001, 1020))
@@ -45,12 +51,12 @@ def test_negative_speed_runs_backward_from_the_last_frame() -> None:
     assert times[1010] == 1001
 
 
-def test_frame_rates_are_exact_over_an_hour() -> None:
-    source = SourceRange(0, 24 * 3600)
+def test_frame_rates_stay_exact() -> None:
+    source = SourceRange(0, 24 * 60)
     times = _times(plan_fps(source, F(24000, 1001), F(24)))
     assert times[1001] == 1000
-    assert times[2002] == 2000
-    assert times[86486] == 86486 * F(1000, 1001)
+    assert times[1441] == 1441 * F(1000, 1001)
+    assert list(times) == list(range(1442))  # 1441.44 is the last
 
 
 def test_one_time_makes_one_picture() -> None:
@@ -101,6 +107,38 @@ def test_nonsense_is_refused_with_a_sentence(make: object, says: str) -> None:
 def test_hold_keeps_the_ends() -> None:
     source = SourceRange(1001, 1010, "hold")
     assert _times(plan_list(source, [F(990), F(1020)])) == {1001: 1001, 1002: 1010}
+
+
+def test_a_speed_curve_that_would_take_forever_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="9000000001 output frames; check its speed"):
+        plan_speed_curve(SOURCE, [(F(1001), F(1, 10**9))])
+
+
+@pytest.mark.parametrize("speed", [F(1, 3), F(1), F(5, 2)])
+def test_a_speed_curve_runs_to_the_end_of_the_source(speed: F) -> None:
+    times = _times(plan_speed_curve(SOURCE, [(F(1001), speed)]))
+    assert times == _times(plan_speed(SOURCE, speed))
+
+
+def test_a_speed_curve_that_ends_at_rest_ends_with_its_keys() -> None:
+    assert list(_times(plan_speed_curve(SOURCE, [(F(1001), F(1)), (F(1005), F(0))]))) == [1001, 1002, 1003, 1004, 1005]
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        (otio.schema.Clip("a"), "does not say which frames"),
+        (_clip(float("nan"), 3), "between frames"),
+        (_clip(1001, float("inf")), "between frames"),
+        (_clip(1001, 3, float("nan")), "retimed by nan"),
+        (_clip(1001, 3, float("inf")), "retimed by inf"),
+    ],
+)
+def test_a_clip_without_sense_is_refused(tmp_path: Path, clip: otio.schema.Clip, message: str) -> None:
+    path = tmp_path / "cut.otio"
+    otio.adapters.write_to_file(clip, str(path))
+    with pytest.raises(UsageError, match=message):
+        plan_timeline(SOURCE, path)
 
 
 def _timeline(path: Path, *effects: object, start: int = 1001, count: int = 5) -> Path:
