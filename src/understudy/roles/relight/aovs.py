@@ -335,10 +335,18 @@ def rgb_of(plate: Plate, color: ColorConfig, colorspace: str) -> FloatImage:
     """
     group = color_group(plate, {})
     rgb = plate.take(group.names if len(group.names) == 3 else group.names * 3)
-    space = plate.colorspace
-    if space == colorspace or color.is_data(space) or color.is_data(colorspace):
+    return in_space(rgb, color, plate.colorspace, colorspace)
+
+
+def in_space(rgb: FloatImage, color: ColorConfig, source: str, target: str) -> FloatImage:
+    """RGB in another color space, ``(height, width, 3)``; itself where both are one or either is data.
+
+    Raises:
+        ColorspaceError: OCIO can't convert it.
+    """
+    if source == target or color.is_data(source) or color.is_data(target):
         return rgb
-    return color.convert(rgb, space, colorspace)
+    return color.convert(rgb, source, target)
 
 
 def _own_plate(plate: Plate, name: str) -> Source:

@@ -2,6 +2,7 @@
 """The relight role: which way to relight, with what light, and what came of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from understudy.contracts.manifest import Role
 from understudy.contracts.model import Call
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.roles.encoded import EncodedModel, run_same_size
-from understudy.roles.relight.aovs import Aovs, color_group, main_plate, rgb_of
+from understudy.roles.relight.aovs import Aovs, color_group, in_space, main_plate, rgb_of
 from understudy.roles.relight.fit import FittedLight
 from understudy.roles.relight.lights import Lighting
 from understudy.roles.relight.passes import Canvas
@@ -56,19 +57,15 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     return job.shaded() if method == "aov" else job.multiplied()
 
 
+@dataclass(frozen=True, slots=True)
 class _Job:
-    def __init__(
-        self,
-        request: RoleRequest,
-        params: RelightParams,
-        model: PackedModel,
-        encoded: EncodedModel,
-        tools: RoleTools,
-        aovs: Aovs,
-        control: Control,
-    ) -> None:
-        self.request, self.params, self.model, self.encoded = request, params, model, encoded
-        self.tools, self.aovs, self.control = tools, aovs, control
+    request: RoleRequest
+    params: RelightParams
+    model: PackedModel
+    encoded: EncodedModel
+    tools: RoleTools
+    aovs: Aovs
+    control: Control
 
     def shaded(self) -> RoleResult:
         missing = [name for name in ("albedo", "normal") if not self.aovs.has(name)]
@@ -124,12 +121,10 @@ class _Job:
             encoded = _encoded(self.model, self.tools, plate, self.params)
             _estimate(aovs, encoded, self.control, self.params.tile)
         fitted = estimate_light(aovs)
-        space, target = plate.colorspace, self.aovs.plate.colorspace
-        color = self.tools.color
-        if space == target or color.is_data(space) or color.is_data(target):
-            return fitted
-        rows = color.convert(np.ascontiguousarray(fitted.coefficients[None]), space, target)[0]
-        return FittedLight(rows, fitted.bands, fitted.condition, fitted.samples, fitted.residual)
+        # The harmonics are linear in light, so their coefficients convert as colors do.
+        rows = np.ascontiguousarray(fitted.coefficients[None])
+        rows = in_space(rows, self.tools.color, plate.colorspace, self.aovs.plate.colorspace)
+        return replace(fitted, coefficients=rows[0])
 
     def _pictures(self, rig: LightRig) -> Mapping[str, FloatImage]:
         pictures = {}
