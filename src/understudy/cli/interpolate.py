@@ -114,16 +114,10 @@ def _curve(path: str) -> list[Any]:
         return []
     from pathlib import Path
 
-    import yaml
+    from understudy.contracts.errors import UsageError
+    from understudy.graph.yaml_file import read_yaml
 
-    from understudy.contracts.errors import MissingFileError, UnreadableFileError, UsageError
-
-    try:
-        keys = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingFileError("there is no such curve", where=path) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UnreadableFileError(f"can't be read: {' '.join(str(error).split())}", where=path) from None
+    keys = read_yaml(Path(path), "curve")
     if not isinstance(keys, list) or not keys:
         raise UsageError("a curve is a list of keys", where=path, fix="for example: - {frame: 1001, speed: 0.5}")
     return keys

@@ -8,10 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from understudy.contracts.errors import GraphError, MissingFileError, UnreadableFileError
+from understudy.contracts.errors import GraphError
 from understudy.graph.document import (
     NODE_TYPES,
     Graph,
@@ -21,6 +20,7 @@ from understudy.graph.document import (
     WriteNode,
     inputs_of,
 )
+from understudy.graph.yaml_file import read_yaml
 
 
 def parse_graph(document: Mapping[str, Any], *, source: str = "graph", folder: Path | None = None) -> Graph:
@@ -53,14 +53,7 @@ def load_graph(path: Path) -> Graph:
         UnreadableFileError: It is not YAML text.
         GraphError: It is not a valid graph.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingFileError("there is no such graph", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"can't be read: {error}", where=str(path)) from None
-    except yaml.YAMLError as error:
-        raise GraphError(f"is not YAML: {' '.join(str(error).split())}", where=str(path)) from None
+    document = read_yaml(path, "graph")
     return parse_graph(document, source=str(path), folder=path.resolve().parent)
 
 
@@ -113,7 +106,7 @@ def _check_links(graph: Graph, source: str) -> None:
 
 def _anchored(graph: Graph, folder: Path) -> Graph:
     def anchor(text: str) -> str:
-        return str(folder / Path(os.path.expandvars(text)).expanduser()) if text else text
+        return str(folder / os.path.expanduser(os.path.expandvars(text))) if text else text  # noqa: PTH111 - never raises
 
     nodes: dict[str, Any] = {}
     for name, node in graph.nodes.items():
