@@ -244,13 +244,14 @@ def _read_all(headers: dict[int | None, "FileHeader"], sequence: "FrameSequence"
 
 
 def _show(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    from understudy.cli.console import Printer
+
+    console = Printer(highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=True, width=_FILE_COLUMNS)
+        console = Printer(highlight=False, soft_wrap=True, width=_FILE_COLUMNS)
     title = facts["pattern"] if facts.get("frame_count", 1) > 1 else facts["input"]
     console.print(f"[bold]{escape(title)}[/bold]")
     if "container" in facts:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a graph for a command: the engine, the signals, the progress."""
 
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,8 +104,13 @@ def output_path(source: str, output: str) -> str:
 
     Raises:
         InputError: There is no such input.
+        UsageError: No output was named.
     """
-    if not output.endswith(("/", "\\")) and not Path(output).is_dir():
+    if not output:  # an unset variable; as a path it would be the working folder
+        raise UsageError(
+            "no output was named", where="OUT", fix="name a file, a pattern such as out.%04d.exr, or a folder"
+        )
+    if not output.endswith(("/", "\\")) and not os.path.isdir(output):  # noqa: PTH112 - Path.is_dir raises on some
         return output
     from understudy.frames.sequence import open_sequence
 

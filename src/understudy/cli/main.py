@@ -6,9 +6,11 @@ Nothing heavy is imported here or at the top of any command's module: ``--help``
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from understudy import __version__
 from understudy.cli.demo import demo
@@ -21,10 +23,32 @@ from understudy.cli.relight import relight
 from understudy.cli.render import render
 from understudy.cli.serve import serve
 from understudy.cli.upscale import upscale
-from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, UnderstudyError
+from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, OutputError, UnderstudyError
+
+_LONGEST = 4000
+"""Longer messages are cut."""
+
+
+class _Commands(TyperGroup):
+    """The commands; what the parser's library would end with a bare exit code 1 reaches ``main`` as one of ours."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGoneError from None
+        except KeyboardInterrupt:
+            raise JobCancelledError("cancelled") from None
+
+
+class _ReaderGoneError(Exception):
+    """The reader of our output, such as ``head``, had enough."""
+
 
 app = typer.Typer(
     name="understudy",
+    cls=_Commands,
     help="Motion vectors, retimes, upscales and relights of film plates: exact in float, pinned, offline.",
     no_args_is_help=True,
     add_completion=False,
@@ -58,6 +82,7 @@ app.add_typer(packs_app, name="packs")
 
 def main() -> NoReturn:
     """Runs the command line and exits with one of the documented codes."""
+    _open_streams()
     try:
         app()
     except UnderstudyError as error:
@@ -66,9 +91,16 @@ def main() -> NoReturn:
         _fail(JobCancelledError("cancelled"))
     except MemoryError:
         _fail(MemoryBudgetError("out of memory", fix="use smaller tiles (--tile) or fewer channels"))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head went away
+    except (_ReaderGoneError, BrokenPipeError):
+        _silence_stdout()
         sys.exit(0)
+    except OSError as error:
+        where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else None
+        _fail(
+            OutputError(
+                f"the system refused: {error.strerror or error}", where=where, fix="check the path and the disk"
+            )
+        )
     except Exception as error:
         if os.environ.get("UNDERSTUDY_DEBUG"):
             raise
@@ -83,8 +115,33 @@ def _fail(error: UnderstudyError) -> NoReturn:
         import json
 
         kind = type(error).__name__
-        event = {"event": "error", "kind": kind, "problem": error.problem, "where": error.where, "fix": error.fix}
-        sys.stdout.write(json.dumps(event | {"exit_code": error.exit_code}) + "\n")
-        sys.stdout.flush()
-    sys.stderr.write(f"understudy: {error}\n")
+        told = {"problem": _short(error.problem), "where": error.where and _short(error.where), "fix": error.fix}
+        event = {"event": "error", "kind": kind, **told, "exit_code": error.exit_code}
+        try:
+            sys.stdout.write(json.dumps(event) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            _silence_stdout()
+    with suppress(OSError):
+        sys.stderr.write(f"understudy: {_short(str(error))}\n")
+        sys.stderr.flush()
     sys.exit(error.exit_code)
+
+
+def _short(text: str) -> str:
+    """Text that may quote a whole document, cut in the middle."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+
+
+def _open_streams() -> None:
+    """Puts something in place of a stdout or stderr that the parent closed: print would fail on it."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _silence_stdout() -> None:
+    """What is still buffered for a reader that went away, or for a full disk, goes nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,8 +11,7 @@ from understudy.cli import options as o
 from understudy.contracts.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from understudy.cli.console import Printer
     from understudy.conformance import ConformanceReport
     from understudy.contracts.engine import EngineInfo, PackInfo
 
@@ -182,13 +181,13 @@ def _row(pack: "PackInfo") -> dict[str, Any]:
     }
 
 
-def _console() -> "Console":
+def _console() -> "Printer":
     import sys
 
-    from rich.console import Console
+    from understudy.cli.console import Printer
 
     # A pipe has no width; 160 columns keep a table's rows whole there.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+    return Printer(highlight=False, width=None if sys.stdout.isatty() else 160, soft_wrap=False)
 
 
 def _table(info: "EngineInfo") -> Any:
@@ -217,7 +216,7 @@ def _print_report(report: "ConformanceReport") -> None:
     console.print("conforms" if not failed else f"{failed} of {len(report.results)} checks failed", markup=False)
 
 
-def _print_value(console: "Console", name: str, value: Any, depth: int) -> None:
+def _print_value(console: "Printer", name: str, value: Any, depth: int) -> None:
     indent = "  " * depth
     if isinstance(value, dict):
         console.print(f"{indent}{name}:", markup=False)

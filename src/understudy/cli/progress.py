@@ -7,6 +7,8 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
+from understudy.contracts.errors import JobCancelledError
+
 
 class JsonLines:
     """Each event as one JSON object a line on stdout."""
@@ -23,11 +25,18 @@ class JsonLines:
         return
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Writes one event."""
+        """Writes one event.
+
+        Raises:
+            JobCancelledError: The reader went away.
+        """
         line = json.dumps(event, default=str)
         with self._lock:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
+            except BrokenPipeError:
+                raise JobCancelledError("nobody reads the events of --json any more") from None
 
 
 class ProgressBar:

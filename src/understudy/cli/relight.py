@@ -85,7 +85,7 @@ def relight(
         "normal_space": normal_space,
         "camera_to_world": camera_to_world.replace(",", " ").split(),
         "camera_position": camera_position.replace(",", " ").split(),
-        "light_frame": int(light_frame) if light_frame.lstrip("-").isdigit() else light_frame,
+        "light_frame": light_frame if light_frame in ("first", "each") else _number(light_frame),
         "field_of_view": field_of_view,
         "limit_stops": limit_stops,
         "passes": [part.strip() for part in passes.split(",") if part.strip()],
@@ -112,3 +112,13 @@ def relight(
     if reference:
         nodes["reference"] = {"type": "read", "file": reference, "colorspace": colorspace}
     run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+
+
+def _number(light_frame: str) -> int:
+    from understudy.contracts.errors import UsageError
+
+    try:
+        return int(light_frame)
+    except ValueError:
+        fix = "say first, each, or a frame number"
+        raise UsageError(f"{light_frame[:40]!r} is no frame", where="--light-frame", fix=fix) from None
