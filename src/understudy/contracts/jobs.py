@@ -54,7 +54,7 @@ class _Params(BaseModel):
         tile: Tile side in input pixels; 0 lets the engine choose.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kinds: dict[str, ChannelKind] = {}
     options: dict[str, OptionValue] = {}

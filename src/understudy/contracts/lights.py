@@ -23,7 +23,7 @@ class _Light(_Part):
     name: str = ""
     color: Vector3 = (1.0, 1.0, 1.0)
     intensity: float = Field(1.0, ge=0, description="Multiplies color.")
-    exposure: float = Field(0.0, description="Stops; multiplies color by two to this.")
+    exposure: float = Field(0.0, ge=-100, le=100, description="Stops; multiplies color by two to this.")
 
     @property
     def radiance(self) -> Vector3:

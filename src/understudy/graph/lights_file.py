@@ -50,6 +50,8 @@ def load_lights(path: Path) -> LightRig:
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}:{error.colno}"
         raise UnreadableFileError(f"not valid JSON: {error.msg}", where=where, fix="check commas and quotes") from None
+    except ValueError as error:  # a whole number of 5000 digits
+        raise UnreadableFileError(f"holds a value that can't be: {error}", where=str(path)) from None
     except RecursionError:
         raise UnreadableFileError("not a lights document: it is nested too deep", where=str(path)) from None
     return _absolute(parse_lights(document, str(path)), path.absolute().parent)

@@ -155,18 +155,16 @@ def plan_speed_curve(source: SourceRange, keys: Sequence[Key]) -> RetimePlan:
     def position(frame: Fraction) -> Fraction:
         return source.first + _integral(ordered, frame)
 
-    frames: list[int] = []
-    frame = start
-    while len(frames) <= MAX_OUTPUTS:
-        beyond_keys = frame > ordered[-1][0]
-        ended = position(Fraction(frame)) > source.last
-        if ended and (source.edge == "error" or beyond_keys):
-            break
-        if beyond_keys and ordered[-1][1] <= 0:
-            break
-        frames.append(frame)
-        frame += 1
-    return source.plan(frames, position)
+    last_key, last_speed = ordered[-1]
+    end = start
+    while end <= last_key and end - start <= MAX_OUTPUTS:
+        if source.edge == "error" and position(Fraction(end)) > source.last:
+            return source.plan(range(start, end), position)
+        end += 1
+    left = source.last - position(Fraction(end))
+    if last_speed > 0 and left >= 0:  # constant from here on
+        end += (left / last_speed).__floor__() + 1
+    return source.plan(range(start, end), position)
 
 
 def _ordered(keys: Sequence[Key]) -> list[Key]:

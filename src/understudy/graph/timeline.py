@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retimes from OpenTimelineIO: linear time warps and freezes of one clip. Anything else is refused, never dropped."""
 
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> Retim
     """
     clip = _clip(_read(path), path, clip_name)
     where = f"{path}: {clip.name or 'clip'}"
-    span = clip.trimmed_range()
+    span = _span(clip, where)
     start, count = _whole(span.start_time.value, where), _whole(span.duration.value, where)
     if count < 1:
         raise UsageError("the clip has no duration", where=where)
@@ -95,6 +96,16 @@ def _no_clip(name: str, clips: list[Any], path: Path) -> list[Any]:
     raise UsageError(f"has no clip {name!r}; there are {names}", where=str(path))
 
 
+def _span(clip: Any, where: str) -> Any:
+    import opentimelineio as otio
+
+    try:
+        return clip.trimmed_range()
+    except otio.exceptions.OTIOError:
+        fix = "give it a source_range, or its media an available_range"
+        raise UsageError("the clip does not say which frames it shows", where=where, fix=fix) from None
+
+
 def _scalar(clip: Any, where: str) -> Fraction:
     import opentimelineio as otio
 
@@ -108,11 +119,13 @@ def _scalar(clip: Any, where: str) -> Fraction:
                 where=where,
                 fix="bake it to a curve and give that (--curve), or remove it",
             )
+        if not math.isfinite(effect.time_scalar):
+            raise UsageError(f"is retimed by {effect.time_scalar}", where=where, fix="give a finite speed")
         scalar *= Fraction(str(effect.time_scalar))
     return scalar
 
 
 def _whole(value: float, where: str) -> int:
-    if value != int(value):
+    if not math.isfinite(value) or value != int(value):
         raise UsageError(f"starts or ends between frames ({value})", where=where, fix="snap the clip to whole frames")
     return int(value)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate
 from understudy.frames.write import write_plate
@@ -82,3 +83,29 @@ def test_every_frame_has_the_same_channels(joined: Path, engine: LocalEngine, tm
     assert len(channels) == 1
     _render(engine, joined, tmp_path / "bare", speed="1/2", confidence=False, frames="1-3")
     assert {_read(path).channels for path in (tmp_path / "bare").iterdir()} == {("R", "G", "B")}
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "message"),
+    [
+        (("R", "G"), 128, "needs forward.u forward.v or backward.u backward.v; there are R, G"),
+        (("forward.u", "forward.v"), 64, "the vectors are for a frame of 64x96"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused(
+    channels: tuple[str, ...], width: int, message: str, joined: Path, engine: LocalEngine, tmp_path: Path
+) -> None:
+    for frame in range(1, 7):
+        pixels = np.zeros((96, width, 2), np.float32)
+        write_plate(blank_plate(pixels, channels, colorspace="Raw", frame=frame), tmp_path / f"v.{frame:04d}.exr")
+    document = {
+        "nodes": {
+            "plate": {"type": "read", "file": str(joined / "p.%04d.exr"), "colorspace": SPACE},
+            "vectors": {"type": "read", "file": str(tmp_path / "v.%04d.exr"), "colorspace": "data"},
+            "slow": {"type": "interpolate", "input": "plate", "vectors": "vectors", "at": "1.5"},
+            "out": {"type": "write", "input": "slow", "file": str(tmp_path / "o.exr")},
+        }
+    }
+    with pytest.raises(UnderstudyError, match=r"nodes\.slow\.vectors") as caught:
+        render_graph(parse_graph(document), engine)
+    assert message in str(caught.value)

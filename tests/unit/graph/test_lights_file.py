@@ -81,3 +81,14 @@ def test_wrong_documents_are_named(tmp_path: Path) -> None:
         load_lights(tmp_path / "none.json")
     with pytest.raises(UnreadableFileError):
         load_lights(tmp_path)
+
+
+def test_numbers_beyond_any_light_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"exposure.*less than or equal to 100"):
+        load_lights(write(tmp_path, {"type": "ambient", "exposure": 9999}))
+    path = tmp_path / "digits.json"
+    path.write_text(
+        '{"schema": "understudy.lights/1", "lights": [{"type": "ambient", "intensity": 1' + "0" * 5000 + "}]}"
+    )
+    with pytest.raises(UnreadableFileError, match="a value that can't be"):
+        load_lights(path)

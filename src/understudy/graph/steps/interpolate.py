@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from understudy.contracts.channels import ChannelKind, classify
+from understudy.contracts.errors import GraphError, PlateError
 from understudy.contracts.jobs import InterpolateParams, RoleResult
 from understudy.contracts.plate import Plate
 from understudy.graph.document import InterpolateNode
@@ -115,6 +116,14 @@ class InterpolateStep:
             vectors = fetch(*at(self._vectors, number))
             if vectors.has(f"{side}.u", f"{side}.v"):
                 plates[name] = vectors_for_pair(vectors, side)
+        where = f"nodes.{self.name}.vectors"
+        if not plates:
+            fix = f"there are {', '.join(vectors.channels)}"
+            raise GraphError("needs forward.u forward.v or backward.u backward.v", where=where, fix=fix)
+        size, wanted = vectors.display_window, fetch(*at(self._source, first)).display_window
+        if size != wanted:
+            fix = "render the vectors at the plate's format"
+            raise PlateError(f"the vectors are for a frame of {size}, the plate is {wanted}", where=where, fix=fix)
         return plates
 
     def _is_cut(self, first: int, a: Plate, b: Plate) -> bool:

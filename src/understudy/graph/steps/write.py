@@ -104,10 +104,12 @@ class WriteStep:
         else:
             keep, _ = storable(self.container, plate.channels)
         if not keep:
+            aces = self.node.container == "aces"
             raise GraphError(
-                f"a {self.container} holds a color picture, and there is none among {', '.join(plate.channels)}",
-                where=f"nodes.{self.name}.file",
-                fix="write an .exr",
+                f"{'an ACES container' if aces else f'a {self.container} file'} holds a color picture, and there is"
+                f" none among {', '.join(plate.channels)}",
+                where=f"nodes.{self.name}.{'container' if aces else 'file'}",
+                fix="write a plain EXR" if aces else "write an .exr",
             )
         rest = tuple(name for name in plate.channels if name not in keep)
         extras = replace(plate.only(rest), storage=Storage()) if rest else None
