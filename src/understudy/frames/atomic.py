@@ -80,6 +80,24 @@ def is_full(folder: Path) -> bool:
         return False
 
 
+def require_room(path: Path, nbytes: int) -> None:
+    """Refuses a file that the disk can't hold, for writers that would end the process where it is full.
+
+    Args:
+        path: The file that is to be written.
+        nbytes: The most bytes it may take.
+
+    Raises:
+        OutputError: There is less room than that.
+    """
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:  # a file system that does not say
+        return
+    if free < nbytes + _MARGIN:
+        raise failure(path, OSError(errno.ENOSPC, ""))
+
+
 def failure(path: Path, error: OSError) -> OutputError:
     """What went wrong with an output, in a sentence."""
     if error.errno in _FULL:

@@ -5,6 +5,7 @@ Callers run whole frames in Python threads, and both libraries release the GIL: 
 """
 
 import os
+import stat
 from pathlib import Path
 
 import OpenEXR
@@ -79,9 +80,12 @@ def check_readable(path: Path) -> None:
         if not path.exists():
             raise MissingFileError("there is no such file", where=str(path), fix="check the path and the frame number")
         container_of(path)
-        size = path.stat().st_size
+        found = path.stat()
+        size = found.st_size
     except OSError as error:
         raise UnreadableFileError(f"can't be reached ({error.strerror})", where=str(path)) from None
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for its writer
+        raise UnreadableFileError("is a pipe or a device, not a file", where=str(path), fix="write it to a file first")
     if not os.access(path, os.R_OK):
         raise UnreadableFileError("may not be read by this user", where=str(path), fix="check its permissions")
     if not size:

@@ -143,7 +143,10 @@ def put(spec: oiio.ImageSpec, name: str, value: MetadataValue, *, exr: bool = Tr
     if isinstance(value, str):
         spec.attribute(name, value)
     elif isinstance(value, int):
-        spec.attribute(name, "int", value)
+        if not -(2**31) <= value < 2**31:
+            spec.attribute(name, str(value))  # headers hold 32 bits; as text nothing of it is lost
+        else:
+            spec.attribute(name, "int", value)
     elif isinstance(value, float):
         spec.attribute(name, "float", value)
     else:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frame ranges, file patterns and what of them is on disk. Frames are absolute numbers and may be negative."""
 
+import errno
 import os
 import re
 from collections import defaultdict
@@ -168,6 +169,7 @@ def open_sequence(text: str, *, frames: str = "") -> FrameSequence:
         raise UsageError("no file was named", fix="name a file, a pattern such as plate.%04d.exr, or a folder")
     wanted = parse_frames(frames) if frames else None
     path = Path(text)
+    _check_reach(path)
     if path.is_dir():
         return _open_folder(path, wanted)
     split = None if path.is_file() else split_pattern(text)
@@ -177,6 +179,20 @@ def open_sequence(text: str, *, frames: str = "") -> FrameSequence:
         within = set(parse_frames(inner)) if inner else None
         return _within(_on_disk(pattern), wanted, within, text)
     return _open_file(path, wanted)
+
+
+def _check_reach(path: Path) -> None:
+    """Refuses a path that the system won't even look up: too long, behind a closed folder, with a NUL in it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        if error.errno != errno.ELOOP:  # a link to itself leads nowhere, as one to a missing file does
+            reason = f"can't be reached ({error.strerror})"
+            raise UnreadableFileError(reason, where=str(path), fix="check the path") from None
+    except ValueError:
+        raise UsageError("a path can't hold a NUL character", where=repr(str(path)), fix="check the path") from None
 
 
 def _open_file(path: Path, wanted: tuple[int, ...] | None) -> FrameSequence:
@@ -205,9 +221,16 @@ def _within(found: FrameSequence, wanted: Sequence[int] | None, inner: set[int] 
     return FrameSequence(found.pattern, tuple(frames), files=found.files)
 
 
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself says nothing of its neighbors
+        return False
+
+
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
+        return sorted(entry.name for entry in os.scandir(folder) if _is_file(entry) and not entry.name.startswith("."))
     except FileNotFoundError:
         raise MissingFileError("there is no such folder", where=str(folder), fix="check the path") from None
     except OSError as error:
@@ -298,6 +321,8 @@ class OutputPattern:
     def __init__(self, text: str, still: bool = False) -> None:  # noqa: FBT001
         if not text:
             raise UsageError("no output was named", fix="name a file or a pattern such as out.%04d.exr")
+        if "\0" in text:
+            raise UsageError("a path can't hold a NUL character", where=repr(text), fix="check the path")
         split = split_pattern(text)
         if not split and not still:
             stem, suffix = str(Path(text).with_suffix("")), Path(text).suffix

@@ -14,7 +14,7 @@ from understudy.contracts.plate import FloatImage, MetadataValue, Plate, SampleT
 from understudy.frames import compression as exr_compression
 from understudy.frames.aces import aces_spec, check_aces_file, check_aces_plate
 from understudy.frames.association import associate, dissociate
-from understudy.frames.atomic import atomic
+from understudy.frames.atomic import atomic, require_room
 from understudy.frames.containers import Encoding, encoding_for, name_dpx
 from understudy.frames.integers import write_with_integers
 from understudy.frames.labels import INTEROP_IDS, color_labels
@@ -111,6 +111,8 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
         plate = reframe(plate, plate.display_window)
         spec = _flat_spec(plate, container, encoding, _metadata(plate, options, container))
     with atomic(path) as temporary:
+        if container == "jpeg":  # libjpeg calls exit() on a full disk
+            require_room(path, 2 * spec.image_bytes())
         clamped = _write(plate, temporary, path, spec, encoding)
         if container == "dpx":
             name_dpx(temporary, path)

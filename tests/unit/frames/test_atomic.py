@@ -94,6 +94,9 @@ def test_full_disk(tmp_path: Path, make_plate: MakePlate) -> None:
         integers = make_plate(("R", "id"), ("float", "uint"), Window(0, 0, 512, 512))
         with pytest.raises(OutputError, match="the disk is full"):
             write_plate(integers, disk / "f.exr", WriteOptions(compression="none"))
+        picture = make_plate("RGB", "uint8", Window(0, 0, 640, 480), pixels=uniform.copy())
+        with pytest.raises(OutputError, match="the disk is full"):  # libjpeg would end the process here
+            write_plate(picture, disk / "g.jpg")
         assert [entry.name for entry in disk.iterdir()] == ["a.exr"]
         assert (disk / "a.exr").read_bytes() == before
     finally:

@@ -36,12 +36,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "folder.exr").mkdir()
     (tmp_path / "a.mov").write_bytes(b"x")
     (tmp_path / "loop.exr").symlink_to(tmp_path / "loop.exr")
+    os.mkfifo(tmp_path / "pipe.exr")
     cases = {
         "missing.exr": (MissingFileError, "no such file"),
         "empty.exr": (UnreadableFileError, "empty"),
         "text.exr": (UnreadableFileError, "not an EXR file"),
         "text.png": (UnreadableFileError, "can't be decoded"),
         "folder.exr": (UnreadableFileError, "folder"),
+        "pipe.exr": (UnreadableFileError, "is a pipe"),
         "a.mov": (UnsupportedFileError, "movies"),
     }
     sentences = set()

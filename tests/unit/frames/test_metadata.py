@@ -137,3 +137,10 @@ def test_bytes_that_are_no_utf8_become_readable(tmp_path: Path, make_plate: Make
     assert back.metadata["note"] == "café"
     assert back.metadata["also"] == "Zürich"
     assert set(back.channels) == {"R", "éq"}
+
+
+def test_numbers_that_no_header_holds_become_text(tmp_path: Path, make_plate: MakePlate) -> None:
+    big = WriteOptions(metadata={"frames": 2**31, "less": -(2**31) - 1, "most": 2**31 - 1})
+    write_plate(make_plate(), tmp_path / "a.exr", big)
+    found = read_header(tmp_path / "a.exr").metadata
+    assert (found["frames"], found["less"], found["most"]) == ("2147483648", "-2147483649", 2147483647)

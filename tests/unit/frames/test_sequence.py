@@ -192,3 +192,20 @@ def test_output_patterns(tmp_path: Path) -> None:
         OutputPattern("x.%04d.mp4", still=False)
     with pytest.raises(UsageError, match="no output"):
         OutputPattern("", still=True)
+
+
+def test_a_link_to_itself_does_not_hide_its_neighbors(tmp_path: Path) -> None:
+    (tmp_path / "a.1001.exr").write_bytes(b"x")
+    (tmp_path / "loop.exr").symlink_to("loop.exr")
+    assert open_sequence(str(tmp_path / "a.%04d.exr")).frames == (1001,)
+    with pytest.raises(MissingFileError):
+        open_sequence(str(tmp_path / "loop.exr"))
+
+
+def test_paths_that_no_system_looks_up(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="can't be reached"):
+        open_sequence(str(tmp_path / ("x" * 5000 + ".exr")))
+    with pytest.raises(UsageError, match="NUL"):
+        open_sequence("a\0b.exr")
+    with pytest.raises(UsageError, match="NUL"):
+        OutputPattern("a\0b.exr", still=True)
