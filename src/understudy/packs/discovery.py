@@ -89,7 +89,8 @@ def search_path(given: Sequence[Path] = ()) -> tuple[list[tuple[str, Path]], lis
 def user_pack_folders() -> list[Path]:
     """The folders of ``$UNDERSTUDY_PACK_PATH``, left-most first; empty parts are passed over."""
     parts = os.environ.get(PACK_PATH_VARIABLE, "").split(os.pathsep)
-    return [Path(part).expanduser().absolute() for part in parts if part.strip()]
+    # Path.expanduser raises for an unknown user; this leaves the path alone, and the search says that it is not there.
+    return [Path(os.path.expanduser(part)).absolute() for part in parts if part.strip()]  # noqa: PTH111
 
 
 def _packs_under(root: Path, kind: str) -> Iterator[Pack | PackFailure]:

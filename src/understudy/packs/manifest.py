@@ -3,6 +3,7 @@
 
 import math
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ def read_toml(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_NAME
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for its writer
+            raise ManifestError("is no file", where=shown(path))
+        if found.st_size > _MAX_BYTES:
             raise ManifestError("is larger than 1 MiB, so it is no manifest", where=shown(path))
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -75,8 +79,10 @@ def read_toml(folder: Path) -> dict[str, Any]:
         raise ManifestError(f"can't be read: {error.strerror}", where=shown(path)) from None
     except UnicodeDecodeError:
         raise ManifestError("is not UTF-8 text", where=shown(path)) from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not only TOMLDecodeError: a whole number of 5000 digits is a plain one
         raise ManifestError(f"is not TOML: {error}", where=shown(path)) from None
+    except RecursionError:
+        raise ManifestError("is nested too deep for a manifest", where=shown(path)) from None
 
 
 def read_manifest(folder: Path) -> PackManifest:

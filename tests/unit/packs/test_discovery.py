@@ -106,3 +106,8 @@ def test_all_shipped_packs_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.failures == ()
     roles = {pack.role for pack in found.registry if pack.id.startswith("identity-")}
     assert len(roles) == 4
+
+
+def test_an_unknown_user_in_the_path_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERSTUDY_PACK_PATH", "~nobody-of-that-name/packs")
+    assert any("~nobody-of-that-name" in failure.path for failure in discover().failures)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,18 @@ def test_the_digest_ignores_layout_and_follows_meaning(tmp_path: Path) -> None:
     other_code = open_pack(make_pack(tmp_path / "other", adapter="def load(folder): ..."))
     assert plain.digest == commented.digest
     assert len({plain.digest, wider.digest, other_code.digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("a = 1" + "0" * 5000, "is not TOML"), ("a = " + "[" * 5000, "nested too deep")]
+)
+def test_hostile_manifests(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "pack.toml").write_text(content)
+    with pytest.raises(ManifestError, match=message):
+        read_manifest(tmp_path)
+
+
+def test_a_pipe_is_no_manifest(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pack.toml")
+    with pytest.raises(ManifestError, match="is no file"):
+        read_manifest(tmp_path)
