@@ -22,6 +22,7 @@ from understudy.contracts.manifest import Contract, Encoding, Role
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.roles.back_projection import measure, spread
 from understudy.roles.encoded import EncodedModel
+from understudy.roles.memory import require_memory
 from understudy.roles.resample import (
     LANCZOS3,
     LINEAR,
@@ -83,6 +84,7 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
         UsageError: There is no such plate, the pack does not offer the scale, or an option is wrong.
         PackError: The pack is missing or broken.
         JobCancelledError: The caller cancelled.
+        MemoryBudgetError: The result does not fit in memory.
     """
     began = time.perf_counter()
     params = request.params
@@ -104,6 +106,7 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     channels, sample_types = plate.channels, plate.sample_types
     if params.confidence and scored and CONFIDENCE not in channels:
         channels, sample_types = (*channels, CONFIDENCE), (*sample_types, "half")
+    require_memory(window, len(channels), f"{plate.label} at {scale}x")
     whole = len(tiles) == 1 and len(units) == 1 and units[0].channels == tuple(range(len(channels)))
     pixels: FloatImage | None = None if whole else np.empty((window.height, window.width, len(channels)), np.float32)
     if pixels is not None and scale == 1:
