@@ -175,13 +175,14 @@ def test_only_statements_of_the_file_are_hints(tmp_path: Path, make_plate: MakeP
 
 def test_every_still_comes_back(shared_data: Path, tmp_path: Path) -> None:
     stills = [*sorted((shared_data / "stills").glob("*_*.png")), shared_data / "hdri" / "venice_sunset_1k.hdr"]
+    assert len(stills) > 3
     for path in stills:
         plate = read_plate(path, frame=None, colorspace="x")
         write_plate(plate, tmp_path / path.name)
         back = read_plate(tmp_path / path.name, frame=None, colorspace="x")
         assert back.pixels.tobytes() == plate.pixels.tobytes(), path.name
         assert back.metadata.get("ICCProfile") == plate.metadata.get("ICCProfile"), path.name
-        assert read_header(tmp_path / path.name).color.hint == read_header(path).color.hint or plate.colorspace == "x"
+        assert not read_header(tmp_path / path.name).color.hint, "a space that nobody knows was claimed"
 
 
 def test_inks_are_refused(tmp_path: Path) -> None:
