@@ -6,6 +6,7 @@ Chroma is interpolated with the 27-tap filter of OpenEXR's ``ImfRgbaYca``, and R
 OpenEXR's optional saturation limiter is not applied: it would change values that the file does hold.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from understudy.contracts.errors import UnreadableFileError, UnsupportedFileErro
 from understudy.contracts.header import ColorFacts, FileHeader, Part
 from understudy.contracts.plate import FloatImage, MetadataValue, SampleType, Window
 from understudy.contracts.primaries import REC709
+from understudy.frames.layout import main_first
 from understudy.frames.library import check_size
 from understudy.frames.metadata import is_structural
 from understudy.frames.quantize import as_half
@@ -34,12 +36,11 @@ _RENAMED = {
 
 def _open(path: Path, *, header_only: bool = False) -> Any:
     try:
-        file = OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
+        return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
     except (RuntimeError, ValueError, TypeError, OSError, UnicodeDecodeError) as error:
         raise UnreadableFileError(
             f"can't be decoded ({error})", where=str(path), fix="write or copy it again"
         ) from None
-    return file
 
 
 def _window(box: Any) -> Window:
@@ -54,26 +55,12 @@ def chroma_header(path: Path) -> FileHeader:
         UnsupportedFileError: It has several parts, or channels that are subsampled in another way.
     """
     file = _open(path, header_only=True)
-    if len(file.parts) > 1:
-        raise UnsupportedFileError("has subsampled channels in several parts", where=str(path), fix="write it as RGB")
     header = file.header()
     channels = {channel.name: channel for channel in header["channels"]}
-    for name, channel in channels.items():
-        factor = 2 if name in ("RY", "BY") else 1
-        if (channel.xSampling, channel.ySampling) != (factor, factor):
-            raise UnsupportedFileError(
-                f"channel {name} is subsampled in a way that is not read", where=str(path), fix="write it as RGB"
-            )
-    if not {"Y", "RY", "BY"} <= set(channels):
-        raise UnsupportedFileError("has chroma without luminance", where=str(path), fix="write it as RGB")
+    if problem := _unread(len(file.parts), channels):
+        raise UnsupportedFileError(problem, where=str(path), fix="write it as RGB")
     types = _sample_types(path)
-    names = (
-        "R",
-        "G",
-        "B",
-        *(name for name in channels if name == "A"),
-        *(n for n in channels if n not in ("A", "Y", "RY", "BY")),
-    )
+    names = tuple(main_first(["R", "G", "B", *(name for name in channels if name not in ("Y", "RY", "BY"))]))
     window = _window(header["dataWindow"])
     check_size(path, window.width, window.height, len(names))
     metadata = {
@@ -111,6 +98,17 @@ def chroma_header(path: Path) -> FileHeader:
         ),
         metadata=metadata,
     )
+
+
+def _unread(parts: int, channels: Mapping[str, Any]) -> str:
+    """What keeps a file with subsampled channels from being read; empty when nothing does."""
+    if parts > 1:
+        return "has subsampled channels in several parts"
+    for name, channel in channels.items():
+        factor = 2 if name in ("RY", "BY") else 1
+        if (channel.xSampling, channel.ySampling) != (factor, factor):
+            return f"channel {name} is subsampled in a way that is not read"
+    return "" if {"Y", "RY", "BY"} <= channels.keys() else "has chroma without luminance"
 
 
 def _sample_types(path: Path) -> dict[str, SampleType]:

@@ -14,7 +14,7 @@ import OpenImageIO as oiio  # noqa: N813
 
 from understudy.contracts.errors import UnreadableFileError, UnsupportedFileError, UsageError
 from understudy.contracts.header import FileHeader
-from understudy.contracts.plate import FloatImage, Plate, Sanitized, Storage, Window
+from understudy.contracts.plate import FloatImage, MetadataValue, Plate, Sanitized, Storage, Window
 from understudy.frames.chroma import chroma_header, read_chroma
 from understudy.frames.deep import flatten
 from understudy.frames.header import file_parts, header_of
@@ -101,16 +101,6 @@ def read_plate(
         display = _display(source, sources[0].part, level) if level else header.display_window
     finally:
         source.close()
-    metadata = dict(header.metadata)
-    if any(p.deep for p in used.values()):
-        metadata["understudy:flattened"] = "deep samples were composited on read"
-    if view or part:
-        metadata.pop("multiView", None)
-    elif len(header.views) > 1:
-        metadata["multiView"] = ",".join(header.views)
-        metadata.pop("view", None)
-    if view:
-        metadata["view"] = view
     return Plate(
         pixels=pixels,
         channels=tuple(s.name for s in sources),
@@ -121,10 +111,25 @@ def read_plate(
         frame=frame,
         colorspace=colorspace,
         premultiplied=header.premultiplied,
-        metadata=metadata,
+        metadata=_metadata(header, view, part, flattened=any(p.deep for p in used.values())),
         storage=_storage(header, colorspace),
         sanitized=Sanitized(nan=counts.nan, inf=counts.inf),
     )
+
+
+def _metadata(header: FileHeader, view: str, part: str, *, flattened: bool) -> dict[str, MetadataValue]:
+    """The file's, with views as the plate has them."""
+    metadata = dict(header.metadata)
+    if flattened:
+        metadata["understudy:flattened"] = "deep samples were composited on read"
+    if view or part:
+        metadata.pop("multiView", None)
+    elif len(header.views) > 1:
+        metadata["multiView"] = ",".join(header.views)
+        metadata.pop("view", None)
+    if view:
+        metadata["view"] = view
+    return metadata
 
 
 def _storage(header: FileHeader, colorspace: str) -> Storage:
