@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from understudy.contracts import lights as kinds
 from understudy.contracts.errors import GraphError, MissingFileError, UnreadableFileError
+from understudy.contracts.fields import field_path
 from understudy.contracts.lights import SCHEMA, EnvironmentLight, LightRig
 
 _TYPES: dict[str, type[BaseModel]] = {
@@ -77,7 +78,7 @@ def parse_lights(document: object, source: str) -> LightRig:
         first = error.errors()[0]
         location = [part for part in first["loc"] if part not in _TYPES]
         raise GraphError(
-            _problem(first), where=f"{source}: {_dotted(location)}", fix=_fix(first, location, document)
+            _problem(first), where=f"{source}: {field_path(location)}", fix=_fix(first, location, document)
         ) from None
 
 
@@ -89,13 +90,6 @@ def _absolute(rig: LightRig, folder: Path) -> LightRig:
         for light in rig.lights
     )
     return rig.model_copy(update={"lights": lights})
-
-
-def _dotted(location: Sequence[int | str]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def _problem(error: ErrorDetails) -> str:

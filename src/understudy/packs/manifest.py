@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from understudy.contracts.errors import ManifestError, UsageError
+from understudy.contracts.fields import field_path
 from understudy.contracts.manifest import SCHEMA, PackManifest, Role
 from understudy.packs.options import settle_value
 
@@ -120,7 +121,7 @@ def _error(where: str, problems: Sequence[Problem]) -> ManifestError:
 def _explain(detail: ErrorDetails, raw: Mapping[str, Any]) -> Problem:
     """A pydantic error in our words."""
     location, given, context = detail["loc"], detail["input"], detail.get("ctx", {})
-    field = _field_name(location)
+    field = field_path(location)
     kind = detail["type"]
     if kind == "missing":
         if field == "schema":
@@ -150,13 +151,6 @@ def _hint(name: str) -> str:
 def _quoted(value: object) -> str:
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _field_name(location: Sequence[int | str]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def _did_you_mean(given: str, known: Sequence[str]) -> str:
