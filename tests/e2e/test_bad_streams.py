@@ -18,7 +18,7 @@ def _environment() -> dict[str, str]:
 
 
 def _run(*words: str, **how: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*UNDERSTUDY, *words], capture_output=True, text=True, env=_environment(), **how)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run([*UNDERSTUDY, *words], capture_output=True, text=True, env=_environment(), **how)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("words", [["packs", "list"], ["packs", "list", "--json"]])
