@@ -27,8 +27,10 @@ def shot(tmp_path: Path) -> Path:
     return folder
 
 
-def _plan(source: Path, writes: dict[str, str], *, frames: str = "", handles: int = 0, **read: Any) -> Plan:
-    nodes: dict[str, Any] = {"in": {"type": "read", "file": str(source), "colorspace": "ACEScg", **read}}
+def _plan(
+    source: Path, writes: dict[str, str], *, frames: str = "", handles: int = 0, read: dict[str, str] | None = None
+) -> Plan:
+    nodes: dict[str, Any] = {"in": {"type": "read", "file": str(source), "colorspace": "ACEScg", **(read or {})}}
     nodes |= {name: {"type": "write", "input": "in", "file": file} for name, file in writes.items()}
     graph = parse_graph({"schema": "understudy.graph/1", "handles": handles, "nodes": nodes})
     setting = Setting(
@@ -48,11 +50,11 @@ def _frames(plan: Plan) -> list[int | None]:
 def test_outputs_are_what_is_asked_for_and_handles_what_is_there(shot: Path, tmp_path: Path) -> None:
     writes = {"out": str(tmp_path / "o.%04d.exr")}
     pattern = shot / "p.%04d.exr"
-    assert _frames(_plan(pattern, writes, missing="hold")) == [1, 2, 3, 4, 5, 6]
+    assert _frames(_plan(pattern, writes, read={"missing": "hold"})) == [1, 2, 3, 4, 5, 6]
     assert _frames(_plan(pattern, writes, frames="5")) == [5]
     assert _frames(_plan(pattern, writes, frames="5", handles=1)) == [4, 5, 6]
     assert _frames(_plan(pattern, writes, frames="6", handles=2)) == [4, 5, 6]
-    assert _frames(_plan(shot / "p.%04d.exr", writes, missing="black", frames="3-4")) == [3, 4]
+    assert _frames(_plan(shot / "p.%04d.exr", writes, read={"missing": "black"}, frames="3-4")) == [3, 4]
 
 
 def test_frames_of_several_writes_come_together(shot: Path, tmp_path: Path) -> None:
@@ -85,3 +87,10 @@ def test_a_job_that_can_not_end_well_is_refused(
 
 def test_new_names_beside_the_input_are_no_overwriting(shot: Path) -> None:
     assert _frames(_plan(shot / "p.%04d.exr", {"out": str(shot / "graded.%04d.exr")}, frames="1-2")) == [1, 2]
+
+
+def test_what_has_no_frame_before_it_can_not_be_held(shot: Path, tmp_path: Path) -> None:
+    writes = {"out": str(tmp_path / "o.%04d.exr")}
+    with pytest.raises(SequenceError, match="frames 0 are missing, and no frame before them to hold"):
+        _plan(shot / "p.%04d.exr", writes, read={"missing": "hold", "frames": "0-3"})
+    assert _frames(_plan(shot / "p.%04d.exr", writes, read={"missing": "black", "frames": "0-3"})) == [0, 1, 2, 3]

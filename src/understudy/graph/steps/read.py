@@ -57,11 +57,17 @@ class ReadStep:
         """Refuses a job that would meet a gap.
 
         Raises:
-            SequenceError: Frames are missing and the node says that this is an error.
+            SequenceError: Frames are missing where that is an error, or none stands before them to be held.
         """
-        if self._node.missing != "error" or self._sequence.still:
+        if self._node.missing == "black" or self._sequence.still:
             return
-        missing = [frame for frame in frames if frame not in self._present]
+        missing = [frame for frame in frames if self.source_of(frame) is None]
+        if missing and self._node.missing == "hold":
+            raise SequenceError(
+                f"frames {format_frames(missing)} are missing, and no frame before them to hold",
+                where=self._node.file,
+                fix="render them, choose other --frames, or say --missing black",
+            )
         if missing:
             raise SequenceError(
                 f"frames {format_frames(missing)} are missing",
