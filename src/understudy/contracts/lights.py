@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = "understudy.lights/1"
 
-Vector3 = tuple[float, float, float]
+Length = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""One component of a vector; its square and its products must stay within float32."""
+
+Vector3 = tuple[Length, Length, Length]
 
 
 class _Part(BaseModel):
@@ -22,8 +25,8 @@ class _Part(BaseModel):
 class _Light(_Part):
     name: str = ""
     color: Vector3 = (1.0, 1.0, 1.0)
-    intensity: float = Field(1.0, ge=0, description="Multiplies color.")
-    exposure: float = Field(0.0, ge=-100, le=100, description="Stops; multiplies color by two to this.")
+    intensity: float = Field(1.0, ge=0, le=1e12, description="Multiplies color.")
+    exposure: float = Field(0.0, ge=-32, le=32, description="Stops; multiplies color by two to this.")
 
     @property
     def radiance(self) -> Vector3:

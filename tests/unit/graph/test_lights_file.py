@@ -84,8 +84,11 @@ def test_wrong_documents_are_named(tmp_path: Path) -> None:
 
 
 def test_numbers_beyond_any_light_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match=r"exposure.*less than or equal to 100"):
-        load_lights(write(tmp_path, {"type": "ambient", "exposure": 9999}))
+    for field, value in {"exposure": 9999, "intensity": 1e300, "color": [1e300, 0, 0]}.items():
+        with pytest.raises(GraphError, match=rf"{field}.*less than or equal to"):
+            load_lights(write(tmp_path, {"type": "ambient", field: value}))
+    with pytest.raises(GraphError, match=r"position\[0\].*less than or equal to"):
+        load_lights(write(tmp_path, {"type": "point", "position": [1e200, 0, 0]}))
     path = tmp_path / "digits.json"
     path.write_text(
         '{"schema": "understudy.lights/1", "lights": [{"type": "ambient", "intensity": 1' + "0" * 5000 + "}]}"
