@@ -15,6 +15,7 @@ from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest, R
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import Call
 from understudy.contracts.plate import FloatImage, Plate, Window
+from understudy.packs.pins import parse_pin
 from understudy.roles.confidence import Mask
 from understudy.roles.mixing import Course, mix
 from understudy.roles.motion_field import MotionField, checked, encoded, estimate, given, padded, picture
@@ -238,8 +239,7 @@ def _motion_pin(params: InterpolateParams) -> PackPin:
             where="motion_pack",
             fix="name one, or give vectors_a or vectors_b",
         )
-    name, _, version = params.motion_pack.partition("@")
-    return PackPin(id=name, version=version)
+    return parse_pin(params.motion_pack)
 
 
 def _carried(field: MotionField, to_a: FloatImage, to_b: FloatImage, share: FloatImage) -> FloatImage:
