@@ -43,9 +43,10 @@ def render_shot(out: Path, shot: Shot, scope: Scope, tick: Tick, control: Contro
     """
     for name in ("shot", "truth"):
         (out / name).mkdir(parents=True, exist_ok=True)
+    moving = range(scope.motion[0], scope.motion[1] + 1)
     tasks: list[tuple[Callable[[Path, Shot, Fraction, int], None], int]] = [
         *((_double, frame) for frame in scope.upscale),  # the longest first
-        *((_frame, frame) for frame in scope.frames),
+        *((_frame_with_vectors if frame in moving else _frame, frame) for frame in scope.frames),
         *((_between, frame) for frame in range(*scope.retime)),
         *((_relit, frame) for frame in scope.relit),
     ]
@@ -61,6 +62,11 @@ def render_shot(out: Path, shot: Shot, scope: Scope, tick: Tick, control: Contro
 
 
 def _frame(out: Path, shot: Shot, scale: Fraction, frame: int) -> None:
+    picture = shot.render(frame, scale=scale)
+    _write(picture_plate(picture, frame, scale=scale), plate_path(out, frame))
+
+
+def _frame_with_vectors(out: Path, shot: Shot, scale: Fraction, frame: int) -> None:
     picture = shot.render(frame, scale=scale)
     _write(picture_plate(picture, frame, scale=scale), plate_path(out, frame))
     _write(vector_plate(shot, picture, frame, scale=scale), truth_path(out, "vectors", frame))

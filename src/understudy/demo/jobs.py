@@ -42,9 +42,10 @@ def make_jobs(scope: Scope) -> tuple[Job, ...]:
     """Every job, in the order they are rendered."""
     first, middle = scope.frames[0], str(scope.middle)
     low, high = (first + 2 * (source - first) for source in scope.retime)
-    upscale, relit = (",".join(str(frame) for frame in frames) for frames in (scope.upscale, scope.relit))
+    lists = ((",".join(str(frame) for frame in frames)) for frames in (scope.upscale, scope.relight, scope.relit))
+    upscale, relight, relit = lists
     return (
-        Job("motion", _motion("motion", "dis-good"), "", "motion vectors", 25),
+        Job("motion", _motion("motion", "dis-good"), "-".join(map(str, scope.motion)), "motion vectors", 25),
         Job("motion-draft", _motion("motion-draft", "dis-draft"), middle, "motion vectors, draft pack", 2),
         Job("motion-best", _motion("motion-best", "dis-best"), middle, "motion vectors, best pack", 3),
         Job(
@@ -88,7 +89,7 @@ def make_jobs(scope: Scope) -> tuple[Job, ...]:
                 },
                 "out": {"type": "write", "input": "light", "file": "../relight/relit.%04d.exr"},
             },
-            "",
+            relight,
             "relight",
             12,
         ),

@@ -14,16 +14,20 @@ class Scope:
     Attributes:
         frames: Frames of the shot.
         scale: Size over 960x540.
+        motion: First and last frame whose vectors are made.
         retime: First and last source frame of the retime.
         upscale: Frames that are upscaled.
-        relit: Frames whose relit truth is rendered.
+        relight: Frames that are relit.
+        relit: Those of them whose truth is rendered.
         shown: Frames whose vectors are shown.
     """
 
     frames: tuple[int, ...]
     scale: Fraction
+    motion: tuple[int, int]
     retime: tuple[int, int]
     upscale: tuple[int, ...]
+    relight: tuple[int, ...]
     relit: tuple[int, ...]
     shown: tuple[int, ...]
 
@@ -36,18 +40,22 @@ class Scope:
 FULL = Scope(
     frames=tuple(range(FIRST, LAST + 1)),
     scale=Fraction(1),
+    motion=(1006, 1017),
     retime=(1010, 1014),
     upscale=(1012, 1018),
+    relight=(*range(FIRST, LAST, 2), 1012, LAST),
     relit=(FIRST, 1012, LAST),
-    shown=(1005, 1012, 1020),
+    shown=(1007, 1012, 1016),
 )
 """The whole shot: 24 frames of 960x540."""
 
 QUICK = Scope(
     frames=tuple(range(1010, 1015)),
     scale=Fraction(1, 2),
+    motion=(1010, 1014),
     retime=(1011, 1013),
     upscale=(1012,),
+    relight=tuple(range(1010, 1015)),
     relit=(1010, 1012, 1014),
     shown=(1011, 1012),
 )
