@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from understudy.contracts.channels import ChannelKind
-from understudy.contracts.jobs import PositiveRational, Rational
+from understudy.contracts.jobs import PositiveRational, Rational, Scale
 from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue
 
@@ -216,7 +216,7 @@ class UpscaleNode(_RoleNode):
     """
 
     type: Literal["upscale"]
-    scale: PositiveRational = Fraction(2)
+    scale: Scale = Fraction(2)
     confidence: bool = False
 
 

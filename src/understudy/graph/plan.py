@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from understudy.color.config import ColorConfig
 from understudy.contracts.errors import GraphError, UsageError
 from understudy.frames.sequence import format_frames, parse_frames
 from understudy.graph.document import (
@@ -32,6 +33,7 @@ from understudy.graph.steps.step import Frame, Setting, Step, only_frames
 from understudy.graph.steps.upscale import UpscaleStep
 from understudy.graph.steps.vector_blur import VectorBlurStep
 from understudy.graph.steps.write import WriteStep
+from understudy.graph.working_space import require_output_space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "") -> Plan:
         write.expect(sum(1 for writer, _ in outputs if writer == name))
     plan = Plan(steps=steps, writes=writes, outputs=outputs)
     _refuse_gaps(plan)
+    _refuse_undeclared_outputs(graph, plan, setting.color)
     _refuse_overwriting_inputs(plan)
     return plan
 
@@ -166,6 +169,18 @@ def _refuse_gaps(plan: Plan) -> None:
         step = plan.steps[name]
         if isinstance(step, ReadStep):
             step.require(tuple(sorted(frames)))
+
+
+def _refuse_undeclared_outputs(graph: Graph, plan: Plan, color: ColorConfig) -> None:
+    """Finds out before the first frame what the writer would refuse after it."""
+    for write in plan.writes.values():
+        name = write.node.input
+        while not isinstance(plan.steps[name], ReadStep | MotionStep | ColorStep):
+            name = inputs_of(graph.nodes[name])["input"]
+        step = plan.steps[name]
+        if isinstance(step, ReadStep) and write.node.container == "plain":
+            origin = step.decision.colorspace
+            require_output_space(origin, step.container, write.node.colorspace, write.container, color)
 
 
 def _refuse_overwriting_inputs(plan: Plan) -> None:

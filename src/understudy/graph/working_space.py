@@ -11,6 +11,8 @@ from understudy.contracts.errors import ColorspaceError
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.frames.association import associate, dissociate
 
+_SCENE_CONTAINERS = ("exr", "hdr")
+
 
 def to_working(plate: Plate, color: ColorConfig) -> Plate:
     """The plate in scene-linear light with premultiplied color.
@@ -69,7 +71,7 @@ def output_space(plate: Plate, declared: str, container: str, color: ColorConfig
     """The color space a file is written in.
 
     Args:
-        plate: In working form; ``storage.colorspace`` is the one of the file it came from.
+        plate: In working form; ``storage`` tells of the file it came from.
         declared: What the user asked for; empty for nothing.
         container: Lower-case format name of the output.
         color: The config.
@@ -77,24 +79,37 @@ def output_space(plate: Plate, declared: str, container: str, color: ColorConfig
     Raises:
         ColorspaceError: The container holds display pictures and nobody said in which space.
     """
+    origin = plate.storage.colorspace or plate.colorspace
+    require_output_space(origin, plate.storage.container, declared, container, color)
     if declared:
         return color.resolve(declared)
-    origin = plate.storage.colorspace or plate.colorspace
-    scene_container = container in ("exr", "hdr")
+    keeps_origin = container not in _SCENE_CONTAINERS or color.is_scene_linear(origin) or color.is_data(origin)
+    return origin if keeps_origin else plate.colorspace
+
+
+def require_output_space(origin: str, made_in: str, declared: str, container: str, color: ColorConfig) -> None:
+    """Refuses a display picture in a space that nobody declared.
+
+    Args:
+        origin: The color space of the file that the picture comes from.
+        made_in: That file's container.
+        declared: What the user asked for; empty for nothing.
+        container: Lower-case format name of the output.
+        color: The config.
+
+    Raises:
+        ColorspaceError: The declared space is unknown, or one is needed.
+    """
+    if declared:
+        color.resolve(declared)
+        return
     linear = color.is_scene_linear(origin) or color.is_data(origin)
-    if scene_container:
-        return origin if linear else plate.colorspace
-    if linear and container not in ("tiff",):
+    linear_tiff = container == made_in == "tiff"
+    if linear and container not in _SCENE_CONTAINERS and not linear_tiff:
         raise ColorspaceError(
             f"a {container} holds display pictures, and the input is {origin}",
             fix="say in which space to write with --out-colorspace, for example texture_paint for sRGB",
         )
-    if linear and plate.storage.container != container:
-        raise ColorspaceError(
-            f"no output color space is declared for the {container}, and the input is {origin}",
-            fix="say in which space to write with --out-colorspace",
-        )
-    return origin
 
 
 def _alpha(plate: Plate, group: ChannelGroup, groups: tuple[ChannelGroup, ...]) -> FloatImage | None:

@@ -9,7 +9,7 @@ import pytest
 
 from understudy.color.config import ColorConfig
 from understudy.contracts.engine import NO_CONTROL
-from understudy.contracts.errors import GraphError, SequenceError, UnderstudyError, UsageError
+from understudy.contracts.errors import ColorspaceError, GraphError, SequenceError, UnderstudyError, UsageError
 from understudy.contracts.plate import blank_plate
 from understudy.frames.write import write_plate
 from understudy.graph.parsing import parse_graph
@@ -94,3 +94,10 @@ def test_what_has_no_frame_before_it_can_not_be_held(shot: Path, tmp_path: Path)
     with pytest.raises(SequenceError, match="frames 0 are missing, and no frame before them to hold"):
         _plan(shot / "p.%04d.exr", writes, read={"missing": "hold", "frames": "0-3"})
     assert _frames(_plan(shot / "p.%04d.exr", writes, read={"missing": "black", "frames": "0-3"})) == [0, 1, 2, 3]
+
+
+def test_a_display_picture_in_no_declared_space_is_refused_before_anything_is_computed(
+    shot: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ColorspaceError, match="png holds display pictures"):
+        _plan(shot / "p.%04d.exr", {"out": str(tmp_path / "o.%04d.png")}, frames="1")

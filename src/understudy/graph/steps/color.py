@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The color step: another scene-linear space."""
 
+from dataclasses import replace
+
 from understudy.contracts.errors import GraphError
 from understudy.graph.document import ColorNode
 from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at
@@ -33,4 +35,5 @@ class ColorStep:
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One converted picture."""
-        return Outcome(plate=convert(fetch(*at(self._source, frame)), self._target, self._color))
+        plate = convert(fetch(*at(self._source, frame)), self._target, self._color)
+        return Outcome(plate=replace(plate, storage=replace(plate.storage, colorspace=self._target)))

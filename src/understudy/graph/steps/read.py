@@ -40,6 +40,11 @@ class ReadStep:
         """Nothing of other nodes."""
         return ()
 
+    @property
+    def container(self) -> str:
+        """Format of the files."""
+        return self._header.container
+
     def files(self) -> tuple[Path, ...]:
         """Every file it may read."""
         return tuple(self._sequence.path(frame) for frame in (self._sequence.frames or (None,)))
