@@ -106,11 +106,11 @@ def _kind(name: str, sample_type: SampleType) -> ChannelKind | None:
         return ChannelKind.ID
     for pattern, kind in (
         (_ALPHA, ChannelKind.ALPHA),
+        (_DATA_RGB, ChannelKind.DATA),  # before vectors: forward.confidence is no vector
         (_VECTOR, ChannelKind.VECTOR),
         (_NORMAL, ChannelKind.NORMAL),
         (_POSITION, ChannelKind.POSITION),
         (_DEPTH, ChannelKind.DEPTH),
-        (_DATA_RGB, ChannelKind.DATA),
     ):
         if pattern.search(name):
             return kind

@@ -40,8 +40,22 @@ def _positive(value: Any) -> Fraction:
 Rational = Annotated[Fraction, PlainValidator(_fraction), PlainSerializer(str, return_type=str)]
 """An exact number; written as ``"3/2"``."""
 
+
+def _scale(value: Any) -> Fraction:
+    number = _positive(value)
+    if not SCALES[0] <= number <= SCALES[1]:
+        raise ValueError(f"{value} is not between {SCALES[0]} and {SCALES[1]}")
+    return number
+
+
 PositiveRational = Annotated[Fraction, PlainValidator(_positive), PlainSerializer(str, return_type=str)]
 """An exact number over 0."""
+
+SCALES = (Fraction(1, 32), Fraction(32))
+"""The smallest and the largest factor of an upscale."""
+
+Scale = Annotated[Fraction, PlainValidator(_scale), PlainSerializer(str, return_type=str)]
+"""An exact factor within ``SCALES``."""
 
 
 class _Params(BaseModel):
@@ -105,7 +119,7 @@ class UpscaleParams(_Params):
     """
 
     role: Literal[Role.UPSCALE] = Role.UPSCALE
-    scale: PositiveRational = Fraction(2)
+    scale: Scale = Fraction(2)
     confidence: bool = False
 
 

@@ -9,14 +9,21 @@ from understudy.contracts.plate import Window
 
 
 def available_bytes() -> int:
-    """Memory that can be had without swapping: the kernel's estimate where it gives one, else all there is."""
+    """Memory that can be had without swapping: the kernel's estimate, and no more than a container's limit leaves."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = _number("/proc/meminfo", "MemAvailable:")
+    machine = total if free is None else free * 1024
+    limit, used = _number("/sys/fs/cgroup/memory.max"), _number("/sys/fs/cgroup/memory.current")
+    return machine if limit is None or used is None else max(0, min(machine, limit - used))
+
+
+def _number(path: str, label: str = "") -> int | None:
+    """The number after a label in one of the kernel's text files; None where there is none, or no limit."""
     try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+        words = Path(path).read_text(encoding="ascii").split()
+        return int(words[words.index(label) + 1] if label else words[0])
     except (OSError, ValueError, IndexError):
-        pass
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return None
 
 
 def require_memory(window: Window, channels: int, what: str) -> None:

@@ -27,6 +27,8 @@ from understudy.contracts.channels import ChannelKind, alpha_of, classify, color
         pytest.param(["objectID"], ChannelKind.ID, id="object id in one word"),
         pytest.param(["materialId.R"], ChannelKind.ID, id="material id layer"),
         pytest.param(["grid"], ChannelKind.DATA, id="no guess from the end of a word"),
+        pytest.param(["forward.confidence"], ChannelKind.DATA, id="doubt of a vector"),
+        pytest.param(["backward.occlusion"], ChannelKind.DATA, id="occlusion of a vector"),
         pytest.param(["confidence.Y"], ChannelKind.DATA, id="confidence is not luminance"),
         pytest.param(["puzzle.foo"], ChannelKind.DATA, id="unknown"),
     ],
