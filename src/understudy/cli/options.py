@@ -49,7 +49,10 @@ Server = Annotated[
     str, typer.Option("--server", metavar="ADDRESS", help="Compute on a running service, host:port or unix:/path.")
 ]
 Device = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="auto, cpu, or cuda (an error when it is not there).")
+    str,
+    typer.Option(
+        "--device", metavar="NAME", help="auto, cpu, or cuda: an error for a pack that can use it when it is not there."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Confidence = Annotated[bool, typer.Option("--confidence/--no-confidence", help="Add the layer confidence.Y.")]

@@ -102,7 +102,8 @@ class ProgressBar:
             self._progress.update(self._task, description=f"{event['node']}{frame} {event['done']}/{event['total']}")
 
     def _frame(self, event: dict[str, Any]) -> None:
-        self._files.append(event["file"])
+        if not event["skipped"]:
+            self._files.append(event["file"])
         if self._task is not None:
             self._progress.update(self._task, completed=event["done"])
 
