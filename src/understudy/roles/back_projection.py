@@ -125,11 +125,11 @@ def _doubt(
     result = read_tile(pixels, window, Window(window.x, top, window.width, bottom - top), color)
     with np.errstate(over="ignore", invalid="ignore"):
         back = apply(result, rows, columns, in_x=window.x, in_y=top)
-        level = np.maximum(
-            cv2.dilate(np.abs(source), np.ones((9, 9), np.uint8)).reshape(source.shape).max(axis=2), _LEVEL
-        )
+        level = np.maximum(cv2.dilate(np.abs(source).max(axis=2), np.ones((9, 9), np.uint8)), _LEVEL)
         error = np.minimum(np.abs(back - source[core]).max(axis=2) / level[core], 1)
-        fine = np.abs(source - cv2.GaussianBlur(source, (5, 5), 1).reshape(source.shape)).max(axis=2)
+        fine = np.zeros(source.shape[:2], np.float32)
+        for channel in np.moveaxis(source, 2, 0):  # OpenCV takes few channels at once
+            np.maximum(fine, np.abs(channel - cv2.GaussianBlur(np.ascontiguousarray(channel), (5, 5), 1)), out=fine)
         detail = cv2.GaussianBlur(fine, (5, 5), 1)[core] / level[core]
         unseen = 1.05 * float(1 - 1 / scale) ** 0.6
         expected = np.hypot(error, np.float32(unseen) * detail)

@@ -11,7 +11,7 @@ import pytest
 from understudy.contracts.engine import Control
 from understudy.contracts.errors import JobCancelledError, UsageError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult, UpscaleParams
-from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
+from understudy.contracts.plate import FloatImage, Plate, SampleType, Window, blank_plate
 from understudy.roles.engine import LocalEngine
 
 FILTERS = ["lanczos", "bicubic-back-projection"]
@@ -298,3 +298,17 @@ def test_same_bytes_twice(engine: LocalEngine) -> None:
     for pack in FILTERS:
         first, second = (result(engine, source, "2", pack).pixels.tobytes() for _ in range(2))
         assert first == second
+
+
+@pytest.mark.parametrize("pack", ["lanczos", "bicubic-back-projection"])
+def test_hundreds_of_layers_go_through(engine: LocalEngine, pack: str) -> None:
+    names = tuple(f"l{layer:03d}.{part}" for layer in range(180) for part in "RGB")
+    pixels = np.random.default_rng(4).random((6, 7, len(names)), dtype=np.float32)
+    request = RoleRequest(
+        pack=PackPin(id=pack),
+        params=UpscaleParams(scale=2, confidence=True),
+        plates={"plate": blank_plate(pixels, names, colorspace="ACEScg")},
+    )
+    out = engine.run(request).plates["plate"]
+    assert out.channels == (*names, "confidence.Y")
+    assert out.pixels.shape == (12, 14, len(names) + 1)
