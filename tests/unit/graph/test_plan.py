@@ -101,3 +101,12 @@ def test_a_display_picture_in_no_declared_space_is_refused_before_anything_is_co
 ) -> None:
     with pytest.raises(ColorspaceError, match="png holds display pictures"):
         _plan(shot / "p.%04d.exr", {"out": str(tmp_path / "o.%04d.png")}, frames="1")
+
+
+def test_a_frame_in_another_color_space_is_refused(shot: Path, tmp_path: Path) -> None:
+    odd = blank_plate(np.ones((2, 3, 3), np.float32), ("R", "G", "B"), colorspace="ACES2065-1")
+    write_plate(odd, shot / "p.0005.exr")
+    plan = _plan(shot / "p.%04d.exr", {"out": str(tmp_path / "o.%04d.exr")}, read={"colorspace": ""}, frames="4-5")
+    plan.steps["in"].compute(4, lambda *_: odd)
+    with pytest.raises(SequenceError, match="is in ACES2065-1, the sequence starts in ACEScg"):
+        plan.steps["in"].compute(5, lambda *_: odd)

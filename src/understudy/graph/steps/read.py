@@ -9,6 +9,7 @@ import numpy as np
 
 from understudy.color.decide import ColorDecision, decide
 from understudy.contracts.errors import GraphError, SequenceError
+from understudy.contracts.header import FileHeader
 from understudy.contracts.plate import Plate, Sanitized
 from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
@@ -88,21 +89,22 @@ class ReadStep:
         """One plate; reading takes nothing of other nodes.
 
         Raises:
-            InputError: The file can't be read, or its size is not that of the first.
+            InputError: The file can't be read, or its size or color space is not that of the first.
         """
         path = self.source_of(frame)
         if path is None:
             return Outcome(plate=self._black(frame), report={"missing": "black"})
+        header = self._header if self._header.path == str(path) else read_header(path)
+        self._check_like_first(header)
         plate = read_plate(
             path,
+            header=header,
             frame=frame,
             colorspace=self.decision.colorspace,
             view=self._node.view,
             part=self._node.part,
             channels=self._wanted(),
         )
-        if frame is not None:
-            self._check_like_first(plate, path)
         report = {"nan": plate.sanitized.nan, "inf": plate.sanitized.inf} if plate.sanitized else {}
         return Outcome(plate=to_working(plate, self._setting.color), report=report)
 
@@ -135,15 +137,20 @@ class ReadStep:
             )
         return wanted
 
-    def _check_like_first(self, plate: Plate, path: Path) -> None:
-        first = self._header
-        size = (first.display_window.width, first.display_window.height)
-        if (plate.display_window.width, plate.display_window.height) != size:
+    def _check_like_first(self, header: FileHeader) -> None:
+        here, first = header.display_window, self._header.display_window
+        if (here.width, here.height) != (first.width, first.height):
             raise SequenceError(
-                f"is {plate.display_window.width}x{plate.display_window.height}, the sequence starts with"
-                f" {size[0]}x{size[1]}",
-                where=str(path),
+                f"is {here.width}x{here.height}, the sequence starts with {first.width}x{first.height}",
+                where=header.path,
                 fix="split the sequence with --frames where its size changes",
+            )
+        own = decide(header.color, user=self._node.colorspace, config=self._setting.color).colorspace
+        if own != self.decision.colorspace:
+            raise SequenceError(
+                f"is in {own}, the sequence starts in {self.decision.colorspace}",
+                where=header.path,
+                fix="split the sequence with --frames, or declare one space with --colorspace",
             )
 
     def _black(self, frame: Frame) -> Plate:
