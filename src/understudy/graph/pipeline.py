@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluates frames so that reading, computing and writing overlap, within a byte budget.
 
-Reads of the coming frames run in a thread each; roles run in the calling thread; writes run behind. What no coming
-frame needs is forgotten. Frames too large for the budget are read and written one at a time instead.
+Reads of the coming frames run in a thread each; roles run in the calling thread; several writes run behind. What no
+coming frame needs is forgotten. Frames too large for the budget are read and written one at a time instead.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from understudy.contracts.cores import available_cores
 from understudy.contracts.engine import Control
 from understudy.contracts.plate import Plate
 from understudy.graph.steps.read import ReadStep
@@ -19,6 +21,9 @@ LOOKAHEAD_BYTES = 512 * 1024 * 1024
 """Plates read ahead or waiting to be written hold at most this much, or one plate."""
 
 _MAX_AHEAD = 8
+_MAX_WRITERS = 4
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +114,29 @@ class Pipeline:
             self._reading.clear()
 
 
-class Writers:
-    """Runs writes behind the computation, at most a byte budget of them waiting; errors surface at the next call."""
+class Writers(Generic[Result]):
+    """Runs writes behind the computation, at most a byte budget of them waiting; results come back in order."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._waiting: list[tuple[Future[None], int]] = []
+        self._pool = ThreadPoolExecutor(min(_MAX_WRITERS, available_cores()), thread_name_prefix="write")
+        self._waiting: list[tuple[Future[Result], Callable[[Result], None], int]] = []
 
-    def submit(self, write: Callable[[], None], nbytes: int) -> None:
+    def submit(self, write: Callable[[], Result], then: Callable[[Result], None], nbytes: int) -> None:
         """Queues a write.
 
         Args:
-            write: Writes and reports.
+            write: Runs in a thread.
+            then: Hears its result, in this thread, once those before it are done.
             nbytes: Bytes of the plate it holds.
 
         Raises:
             UnderstudyError: An earlier write failed.
         """
-        self._waiting.append((self._pool.submit(write), nbytes))
+        self._waiting.append((self._pool.submit(write), then, nbytes))
         while self._waiting and (
-            self._waiting[0][0].done() or sum(size for _, size in self._waiting) > LOOKAHEAD_BYTES
+            self._waiting[0][0].done() or sum(size for _, _, size in self._waiting) > LOOKAHEAD_BYTES
         ):
-            self._waiting.pop(0)[0].result()
+            self._settle_first()
 
     def finish(self) -> None:
         """Waits for every write.
@@ -139,8 +145,12 @@ class Writers:
             UnderstudyError: A write failed.
         """
         while self._waiting:
-            self._waiting.pop(0)[0].result()
+            self._settle_first()
 
     def close(self) -> None:
-        """Lets the running write end and drops those that have not begun."""
+        """Lets the running writes end and drops those that have not begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _settle_first(self) -> None:
+        future, then, _ = self._waiting.pop(0)
+        then(future.result())

@@ -6,8 +6,9 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from typing import Any
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
@@ -22,7 +23,7 @@ from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plan import Plan, plan_graph
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Outcome, Setting
-from understudy.graph.steps.write import WriteStep, color_maximum
+from understudy.graph.steps.write import WriteStep, Written, color_maximum
 
 
 @dataclass(kw_only=True)
@@ -119,7 +120,6 @@ class _Render:
         self._facts = facts
         self._listener = listener
         self._control = control
-        self._lock = Lock()
         self._summary = Summary()
         self._confidences: list[float] = []
         self._measured: set[tuple[str, Frame]] = set()
@@ -131,7 +131,7 @@ class _Render:
             done = tuple(output for output in outputs if self._is_done(*output))
             outputs = tuple(output for output in outputs if output not in set(done))
             self._skip(done)
-        writers = Writers()
+        writers: Writers[Written] = Writers()
         try:
             pipeline = Pipeline(self._plan.steps, self._control)
             last = time.monotonic()
@@ -142,7 +142,8 @@ class _Render:
                 seconds, last = time.monotonic() - last, time.monotonic()
                 write = self._plan.writes[name]
                 writers.submit(
-                    lambda w=write, f=frame, o=outcome, s=seconds: self._write(w, f, o, s),  # type: ignore[misc]
+                    partial(write.write, frame, outcome.plate, self._facts_of(outcome)),
+                    partial(self._written, write, frame, seconds, outcome.confidence, outcome.report),
                     outcome.plate.nbytes,
                 )
                 del outcome, made_from
@@ -153,47 +154,51 @@ class _Render:
             self._summary.confidence = sum(self._confidences) / len(self._confidences)
         return self._summary
 
-    def _write(self, write: WriteStep, frame: Frame, outcome: Outcome, seconds: float) -> None:
-        facts = dict(self._facts)
+    def _facts_of(self, outcome: Outcome) -> dict[str, MetadataValue]:
         origin = outcome.report.get("origin")
-        if isinstance(origin, str):
-            facts["understudy:origin"] = origin
-        written = write.write(frame, outcome.plate, facts)
-        with self._lock:
-            summary = self._summary
-            summary.files += written.files
-            summary.frames += 1
-            summary.clamped += written.clamped
-            if written.maximum is not None:
-                summary.max_out = max(written.maximum, summary.max_out if summary.max_out is not None else -1e38)
-            if outcome.confidence is not None:
-                self._confidences.append(outcome.confidence)
-            done = summary.frames + summary.skipped
-        notes = [*written.notes, str(outcome.report.get("note", ""))]
-        for note in [note for note in notes if note and (write.name, note) not in self._noted]:
-            self._noted.add((write.name, note))
-            self._listener({"event": "warning", "node": write.name, "frame": frame, "message": note})
-        self._tell(write, frame, done, seconds=round(seconds, 3), outcome=outcome)
+        return {**self._facts, "understudy:origin": origin} if isinstance(origin, str) else dict(self._facts)
+
+    def _written(
+        self,
+        write: WriteStep,
+        frame: Frame,
+        seconds: float,
+        confidence: float | None,
+        report: Mapping[str, Any],
+        written: Written,
+    ) -> None:
+        summary = self._summary
+        summary.files += written.files
+        summary.frames += 1
+        summary.clamped += written.clamped
+        if written.maximum is not None:
+            known = summary.max_out
+            summary.max_out = written.maximum if known is None else max(known, written.maximum)
+        if confidence is not None:
+            self._confidences.append(confidence)
+        for note in (*written.notes, str(report.get("note", ""))):
+            if note and (write.name, note) not in self._noted:
+                self._noted.add((write.name, note))
+                self._listener({"event": "warning", "node": write.name, "frame": frame, "message": note})
+        self._tell(write, frame, {"seconds": round(seconds, 3), "confidence": confidence, "report": dict(report)})
 
     def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:
         for name, frame in outputs:
             self._summary.skipped += 1
-            self._tell(self._plan.writes[name], frame, self._summary.skipped, seconds=0.0, outcome=None)
+            facts: Event = {"seconds": 0.0, "confidence": None, "report": {}, "skipped": True}
+            self._tell(self._plan.writes[name], frame, facts)
 
-    def _tell(self, write: WriteStep, frame: Frame, done: int, *, seconds: float, outcome: Outcome | None) -> None:
+    def _tell(self, write: WriteStep, frame: Frame, facts: Event) -> None:
         event: Event = {
             "event": "frame",
             "node": write.name,
             "frame": frame,
             "file": str(write.path(frame)),
-            "done": done,
+            "done": self._summary.frames + self._summary.skipped,
             "total": len(self._plan.outputs),
-            "seconds": seconds,
-            "confidence": outcome.confidence if outcome else None,
-            "skipped": outcome is None,
-            "report": dict(outcome.report) if outcome else {},
+            "skipped": False,
         }
-        self._listener(event)
+        self._listener(event | facts)
 
     def _measure_inputs(self, made_from: Mapping[str, Outcome]) -> None:
         for name, outcome in made_from.items():
