@@ -32,7 +32,7 @@ def test_quick_writes_a_table_and_json(tmp_path: Path) -> None:
     for case in cases:
         assert case["seconds"] > 0
         assert case["raw_seconds"] > 0
-        assert case["turns"] >= 3
+        assert case["turns"] >= 1
         assert case["peak_bytes"] > case["plate_bytes"] > 0
         assert case["role"] in done.stdout
 
