@@ -66,14 +66,20 @@ def _at(image: FloatImage, flow: FloatImage) -> FloatImage:
 
 
 def _likeness(here: FloatImage, there: FloatImage, flow: FloatImage) -> FloatImage:
-    difference = np.abs(here - _at(there, flow)).mean(axis=2)
+    unlike = np.abs(here - _at(there, flow))
+    difference = (unlike[..., 0] + unlike[..., 1] + unlike[..., 2]) / np.float32(3)
     return np.exp(-_DIFFERENCE_SCALE * cv2.GaussianBlur(difference, (0, 0), 1.0))
+
+
+def _squared(flow: FloatImage) -> FloatImage:
+    u, v = flow[..., 0], flow[..., 1]
+    return u * u + v * v
 
 
 def _occluded(flow: FloatImage, back: FloatImage) -> FloatImage:
     returned = _at(back, flow)
-    error = np.sum((flow + returned) ** 2, axis=2)
-    size = np.sum(flow * flow, axis=2) + np.sum(returned * returned, axis=2)
+    error = _squared(flow + returned)
+    size = _squared(flow) + _squared(returned)
     return (error > 0.01 * size + 0.5).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 """Motion between two plates on common ground: the union of their data windows, estimated or given by the user."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,8 +166,12 @@ def measured(
         for plate, image in zip(plates, linear, strict=True)
     ]
     whole = ground.field
-    trust_a = measure(luma[0], luma[1], forward, backward, whole, ground.cover(b.data_window))
-    trust_b = measure(luma[1], luma[0], backward, forward, whole, ground.cover(a.data_window))
+    ways = (
+        (luma[0], luma[1], forward, backward, whole, ground.cover(b.data_window)),
+        (luma[1], luma[0], backward, forward, whole, ground.cover(a.data_window)),
+    )
+    with ThreadPoolExecutor(len(ways)) as pool:
+        trust_a, trust_b = pool.map(lambda way: measure(*way), ways)
     return MotionField(ground, forward, backward, trust_a, trust_b)
 
 
