@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from understudy.contracts.errors import UnderstudyError
+from understudy.contracts.errors import GraphError
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate
 from understudy.frames.write import write_plate
@@ -109,3 +110,17 @@ def test_vectors_that_do_not_fit_are_refused(
     with pytest.raises(UnderstudyError, match=r"nodes\.slow\.vectors") as caught:
         render_graph(parse_graph(document), engine)
     assert message in str(caught.value)
+
+
+def test_motion_between_frames_that_are_no_neighbors_is_refused(
+    joined: Path, engine: LocalEngine, tmp_path: Path
+) -> None:
+    document = {
+        "nodes": {
+            "plate": {"type": "read", "file": str(joined / "p.%04d.exr"), "colorspace": SPACE, "frames": "1-5x2"},
+            "vectors": {"type": "motion", "input": "plate", "pack": "dis-draft"},
+            "out": {"type": "write", "input": "vectors", "file": str(tmp_path / "v.%04d.exr")},
+        }
+    }
+    with pytest.raises(GraphError, match="no two frames of the input are"):
+        render_graph(parse_graph(document), engine)

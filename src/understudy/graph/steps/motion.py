@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The motion step: vectors to the next and the previous frame, each pair of frames computed once."""
 
+from itertools import pairwise
+
 import numpy as np
 
+from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import MotionParams, RoleResult
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.graph.document import MotionNode
@@ -28,7 +31,13 @@ class MotionStep:
         self._source = source
         self._matte = matte
         self._pairs: dict[int, RoleResult] = {}
-        only_frames(source, name)
+        frames = only_frames(source, name)
+        if len(frames) > 1 and not any(after - before == 1 for before, after in pairwise(frames)):
+            raise GraphError(
+                "motion is sought between neighbors, and no two frames of the input are",
+                where=f"nodes.{name}.input",
+                fix="read every frame, and choose outputs with --frames",
+            )
 
     @property
     def frames(self) -> tuple[Frame, ...]:
