@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from understudy.contracts.errors import UnderstudyError
-from understudy.contracts.errors import GraphError
+from understudy.contracts.errors import GraphError, UnderstudyError
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate
 from understudy.frames.write import write_plate
