@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from understudy.contracts.errors import JobCancelledError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
@@ -98,6 +98,30 @@ class EngineInfo:
     search_path: tuple[tuple[str, str], ...] = ()
     packs: tuple[PackInfo, ...] = ()
     failures: tuple[PackFailure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackState:
+    """Where the model of a pack is in its life.
+
+    Attributes:
+        pin: Id, version and digest.
+        state: ``available`` (found, not in memory), ``loading``, ``ready``, ``draining`` (replaced or unloaded, still
+            in use) or ``failed``.
+        device: Where it runs; empty before it is loaded.
+        users: Calls that use it now.
+        resident_bytes: Memory it holds, as measured when it was loaded and warmed up.
+        pinned: Never evicted: somebody asked for it to be loaded.
+        problem: Why it failed; empty otherwise.
+    """
+
+    pin: PackPin
+    state: Literal["available", "loading", "ready", "draining", "failed"]
+    device: str = ""
+    users: int = 0
+    resident_bytes: int = 0
+    pinned: bool = False
+    problem: str = ""
 
 
 class Engine(Protocol):

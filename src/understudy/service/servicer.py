@@ -1,31 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls of the service: convert, delegate, convert."""
+"""The methods of the service."""
 
-import threading
-import time
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import grpc
 
 from understudy.codec.info import info_to_pb
-from understudy.codec.jobs import clean_request_id, request_from_pb, result_to_pb
-from understudy.codec.messages import Malformed, RequestPart, ResponsePart, decode_request_part, decoder, encode_part
-from understudy.codec.pixels import Receiver, chunks
+from understudy.codec.messages import Malformed, decode_request_part, decoder, encode_part
 from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
-from understudy.contracts.jobs import RoleResult
 from understudy.service.admission import Admission
-from understudy.service.job import CancelFlag, Job
 from understudy.service.limits import Limits
-from understudy.service.log import log_event
 from understudy.service.rpc_errors import CallLog, rpc_errors
+from understudy.service.run_call import RunCalls
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
-
-Requests = Iterator[RequestPart | Malformed]
 
 
 class Servicer:
@@ -38,10 +28,8 @@ class Servicer:
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
-        self._limits = limits
         self.admission = Admission(limits)
-        self._executor = ThreadPoolExecutor(limits.job_threads, thread_name_prefix="understudy-job")
-        self._running: set[Future[RoleResult]] = set()
+        self._run_calls = RunCalls(engine, limits, self.admission)
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """The methods with their serializers, for `grpc.Server.add_generic_rpc_handlers`."""
@@ -54,7 +42,7 @@ class Servicer:
                     response_serializer=pb.InfoResponse.SerializeToString,
                 ),
                 RUN_METHOD: grpc.stream_stream_rpc_method_handler(
-                    self.run, request_deserializer=decode_request_part, response_serializer=encode_part
+                    self._run_calls.run, request_deserializer=decode_request_part, response_serializer=encode_part
                 ),
             },
         )
@@ -68,96 +56,6 @@ class Servicer:
             return info_to_pb(self._engine.info())
         return None
 
-    def run(self, requests: Requests, context: Any) -> Iterator[ResponsePart]:
-        """Answers ``Run``: reads the plates, has the job done, sends progress and the result."""
-        call = CallLog(uuid.uuid4().hex)
-        started = time.monotonic()
-        cancelled = CancelFlag()
-        cancelled.listen(self.admission.wake)
-        if not context.add_callback(cancelled.set):
-            cancelled.set()
-        remaining = context.time_remaining()
-        timer: threading.Timer | None = None
-        if remaining is None or remaining > self._limits.max_run_s:
-            timer = threading.Timer(self._limits.max_run_s, context.cancel)
-            timer.daemon = True
-            timer.start()
-        try:
-            with rpc_errors(context, call):
-                self.admission.enter()
-                try:
-                    yield from self._run(requests, call, cancelled)
-                finally:
-                    self.admission.leave()
-        finally:
-            if timer is not None:
-                timer.cancel()
-            seconds = round(time.monotonic() - started, 4)
-            facts = {"request_id": call.request_id, "peer": context.peer(), "seconds": seconds, **call.fields}
-            log_event("run", facts)
-
     def shut_down(self, timeout_s: float) -> bool:
         """Drops jobs that have not begun and waits for the rest; False when the time is over first."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        return not wait(list(self._running), timeout_s).not_done
-
-    def _run(self, requests: Requests, call: CallLog, cancelled: CancelFlag) -> Iterator[ResponsePart]:
-        header = _first(requests)
-        call.request_id = clean_request_id(header.request_id) or call.request_id
-        head = request_from_pb(header)
-        call.fields.update(role=head.params.role.value, pack=str(head.pack), plates=len(header.plates))
-        receiver = Receiver(header.plates, max_bytes=self._limits.max_request_bytes)
-        call.fields["bytes"] = receiver.size
-        self.admission.reserve(receiver.size, cancelled.is_set)
-        job: Job | None = None
-        try:
-            _receive(requests, receiver)
-            request = head.with_plates(receiver.finish())
-            job = Job(self._engine, request, cancelled, self._executor)
-            self._running.add(job.future)
-            job.future.add_done_callback(self._running.discard)
-            del receiver, request
-            for event in job.events():
-                if isinstance(event, RoleResult):
-                    yield from _answer(event, call.request_id)
-                else:
-                    yield pb.RunResponse(progress=pb.Progress(done=max(0, event[0]), total=max(0, event[1])))
-        finally:
-            # A job that was told to stop may still run for a tile; its plates count until it ends.
-            size = call.fields["bytes"]
-            assert isinstance(size, int)
-            if job is None:
-                self.admission.release(size)
-            else:
-                job.future.add_done_callback(lambda _: self.admission.release(size))
-
-
-def _first(requests: Requests) -> pb.RunHeader:
-    part = next(requests, None)
-    if isinstance(part, pb.RunRequest) and part.WhichOneof("part") == "header":
-        return part.header
-    raise UsageError(f"the call does not begin with a header{_reason(part)}")
-
-
-def _receive(requests: Requests, receiver: Receiver) -> None:
-    for part in requests:
-        if isinstance(part, memoryview):
-            receiver.add(part)
-        elif isinstance(part, pb.RunRequest) and part.WhichOneof("part") == "end":
-            if part.end.size != receiver.size:
-                raise UsageError(f"the call ends after {part.end.size} bytes and its header declares {receiver.size}")
-            return
-        else:
-            raise UsageError(f"only pixels and an end may follow the header{_reason(part)}")
-    raise UsageError("the call breaks off before its end")
-
-
-def _reason(part: RequestPart | Malformed | None) -> str:
-    return f": {part.reason}" if isinstance(part, Malformed) else ""
-
-
-def _answer(result: RoleResult, request_id: str) -> Iterator[ResponsePart]:
-    header = result_to_pb(result, request_id)
-    yield pb.RunResponse(header=header)
-    yield from chunks(result.plates.values())
-    yield pb.RunResponse(end=pb.End(size=sum(plate.inline.size for plate in header.plates)))
+        return self._run_calls.shut_down(timeout_s)

@@ -25,17 +25,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eunderstudy/v1/understudy.proto\x12\runderstudy.v1\"M\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x0bsample_type\x18\x02 \x01(\x0e\x32\x19.understudy.v1.SampleTypeJ\x04\x08\x14\x10\x1e\"=\n\x06Window\x12\t\n\x01x\x18\x01 \x01(\x11\x12\t\n\x01y\x18\x02 \x01(\x11\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\"\x1a\n\x08Integers\x12\x0e\n\x06values\x18\x01 \x03(\x12\"\x18\n\x06\x46loats\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\xc8\x01\n\rMetadataValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x12\n\x08raw_text\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07integer\x18\x03 \x01(\x12H\x00\x12\x12\n\x08unsigned\x18\x04 \x01(\x04H\x00\x12\x0e\n\x04real\x18\x05 \x01(\x01H\x00\x12+\n\x08integers\x18\x06 \x01(\x0b\x32\x17.understudy.v1.IntegersH\x00\x12&\n\x05reals\x18\x07 \x01(\x0b\x32\x15.understudy.v1.FloatsH\x00\x42\x07\n\x05value\"J\n\rMetadataEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.understudy.v1.MetadataValue\"]\n\x07Storage\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\x13\n\x0b\x63ompression\x18\x02 \x01(\t\x12\x12\n\ncolorspace\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x63\x65s_container\x18\x04 \x01(\x08\"%\n\tSanitized\x12\x0b\n\x03nan\x18\x01 \x01(\x04\x12\x0b\n\x03inf\x18\x02 \x01(\x04\"\x1c\n\x0cInlinePixels\x12\x0c\n\x04size\x18\x01 \x01(\x04\"\xee\x03\n\x05Plate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x16.understudy.v1.Channel\x12*\n\x0b\x64\x61ta_window\x18\x03 \x01(\x0b\x32\x15.understudy.v1.Window\x12-\n\x0e\x64isplay_window\x18\x04 \x01(\x0b\x32\x15.understudy.v1.Window\x12\x14\n\x0cpixel_aspect\x18\x05 \x01(\x01\x12\x12\n\x05\x66rame\x18\x06 \x01(\x12H\x01\x88\x01\x01\x12\x12\n\ncolorspace\x18\x07 \x01(\t\x12\x15\n\rpremultiplied\x18\x08 \x01(\x08\x12.\n\x08metadata\x18\t \x03(\x0b\x32\x1c.understudy.v1.MetadataEntry\x12\'\n\x07storage\x18\n \x01(\x0b\x32\x16.understudy.v1.Storage\x12+\n\tsanitized\x18\x0b \x01(\x0b\x32\x18.understudy.v1.Sanitized\x12.\n\x08\x65ncoding\x18\x0c \x01(\x0e\x32\x1c.understudy.v1.PixelEncoding\x12-\n\x06inline\x18\r \x01(\x0b\x32\x1b.understudy.v1.InlinePixelsH\x00\x42\x08\n\x06pixelsB\x08\n\x06_frameJ\x04\x08\x14\x10\x1e\"6\n\x07PackPin\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"\xa9\x01\n\tRunHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04pack\x18\x02 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x13\n\x0bparams_json\x18\x04 \x01(\t\x12\x13\n\x0bocio_config\x18\x05 \x01(\t\x12$\n\x06plates\x18\x06 \x03(\x0b\x32\x14.understudy.v1.PlateJ\x04\x08\x14\x10\x1e\"\x19\n\x03\x45nd\x12\x0c\n\x04size\x18\x01 \x01(\x04J\x04\x08\x14\x10\x1e\"t\n\nRunRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.understudy.v1.RunHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.understudy.v1.EndH\x00\x42\x06\n\x04part\"-\n\x08Progress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04J\x04\x08\x14\x10\x1e\"\xb1\x01\n\x0cResultHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04pack\x18\x02 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x17\n\nconfidence\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0breport_json\x18\x04 \x01(\t\x12$\n\x06plates\x18\x05 \x03(\x0b\x32\x14.understudy.v1.PlateB\r\n\x0b_confidenceJ\x04\x08\x14\x10\x1e\"\xa5\x01\n\x0bRunResponse\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.understudy.v1.ResultHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.understudy.v1.EndH\x00\x12+\n\x08progress\x18\x04 \x01(\x0b\x32\x17.understudy.v1.ProgressH\x00\x42\x06\n\x04part\"\r\n\x0bInfoRequest\",\n\x0cSearchFolder\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\"\x97\x01\n\x08PackInfo\x12#\n\x03pin\x18\x01 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\r\n\x05\x64raft\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x15\n\rmanifest_json\x18\x07 \x01(\t\"9\n\x0bPackFailure\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0b\n\x03\x66ix\x18\x03 \x01(\t\"\xfc\x01\n\x0cInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x11\n\tproviders\x18\x03 \x03(\t\x12\x13\n\x0bocio_config\x18\x04 \x01(\t\x12\x15\n\rocio_cache_id\x18\x05 \x01(\t\x12\x30\n\x0bsearch_path\x18\x06 \x03(\x0b\x32\x1b.understudy.v1.SearchFolder\x12&\n\x05packs\x18\x07 \x03(\x0b\x32\x17.understudy.v1.PackInfo\x12,\n\x08\x66\x61ilures\x18\x08 \x03(\x0b\x32\x1a.understudy.v1.PackFailureJ\x04\x08\x14\x10\x1e*\x9b\x01\n\nSampleType\x12\x1b\n\x17SAMPLE_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10SAMPLE_TYPE_HALF\x10\x01\x12\x15\n\x11SAMPLE_TYPE_FLOAT\x10\x02\x12\x14\n\x10SAMPLE_TYPE_UINT\x10\x03\x12\x15\n\x11SAMPLE_TYPE_UINT8\x10\x04\x12\x16\n\x12SAMPLE_TYPE_UINT16\x10\x05*N\n\rPixelEncoding\x12\x1e\n\x1aPIXEL_ENCODING_UNSPECIFIED\x10\x00\x12\x1d\n\x19PIXEL_ENCODING_FLOAT32_LE\x10\x01\x32\x8f\x01\n\nUnderstudy\x12?\n\x04Info\x12\x1a.understudy.v1.InfoRequest\x1a\x1b.understudy.v1.InfoResponse\x12@\n\x03Run\x12\x19.understudy.v1.RunRequest\x1a\x1a.understudy.v1.RunResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eunderstudy/v1/understudy.proto\x12\runderstudy.v1\"M\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x0bsample_type\x18\x02 \x01(\x0e\x32\x19.understudy.v1.SampleTypeJ\x04\x08\x14\x10\x1e\"=\n\x06Window\x12\t\n\x01x\x18\x01 \x01(\x11\x12\t\n\x01y\x18\x02 \x01(\x11\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\"\x1a\n\x08Integers\x12\x0e\n\x06values\x18\x01 \x03(\x12\"\x18\n\x06\x46loats\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\xc8\x01\n\rMetadataValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x12\n\x08raw_text\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07integer\x18\x03 \x01(\x12H\x00\x12\x12\n\x08unsigned\x18\x04 \x01(\x04H\x00\x12\x0e\n\x04real\x18\x05 \x01(\x01H\x00\x12+\n\x08integers\x18\x06 \x01(\x0b\x32\x17.understudy.v1.IntegersH\x00\x12&\n\x05reals\x18\x07 \x01(\x0b\x32\x15.understudy.v1.FloatsH\x00\x42\x07\n\x05value\"J\n\rMetadataEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.understudy.v1.MetadataValue\"]\n\x07Storage\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\x13\n\x0b\x63ompression\x18\x02 \x01(\t\x12\x12\n\ncolorspace\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x63\x65s_container\x18\x04 \x01(\x08\"%\n\tSanitized\x12\x0b\n\x03nan\x18\x01 \x01(\x04\x12\x0b\n\x03inf\x18\x02 \x01(\x04\",\n\x0cInlinePixels\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0e\n\x06\x62lake3\x18\x02 \x01(\x0c\"<\n\x0cSharedPixels\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\",\n\x0cHashedPixels\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0e\n\x06\x62lake3\x18\x02 \x01(\x0c\"\xcc\x04\n\x05Plate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x16.understudy.v1.Channel\x12*\n\x0b\x64\x61ta_window\x18\x03 \x01(\x0b\x32\x15.understudy.v1.Window\x12-\n\x0e\x64isplay_window\x18\x04 \x01(\x0b\x32\x15.understudy.v1.Window\x12\x14\n\x0cpixel_aspect\x18\x05 \x01(\x01\x12\x12\n\x05\x66rame\x18\x06 \x01(\x12H\x01\x88\x01\x01\x12\x12\n\ncolorspace\x18\x07 \x01(\t\x12\x15\n\rpremultiplied\x18\x08 \x01(\x08\x12.\n\x08metadata\x18\t \x03(\x0b\x32\x1c.understudy.v1.MetadataEntry\x12\'\n\x07storage\x18\n \x01(\x0b\x32\x16.understudy.v1.Storage\x12+\n\tsanitized\x18\x0b \x01(\x0b\x32\x18.understudy.v1.Sanitized\x12.\n\x08\x65ncoding\x18\x0c \x01(\x0e\x32\x1c.understudy.v1.PixelEncoding\x12-\n\x06inline\x18\r \x01(\x0b\x32\x1b.understudy.v1.InlinePixelsH\x00\x12-\n\x06shared\x18\x14 \x01(\x0b\x32\x1b.understudy.v1.SharedPixelsH\x00\x12-\n\x06hashed\x18\x15 \x01(\x0b\x32\x1b.understudy.v1.HashedPixelsH\x00\x42\x08\n\x06pixelsB\x08\n\x06_frameJ\x04\x08\x16\x10\x1e\"6\n\x07PackPin\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"=\n\tPlacement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\x04\"\x92\x02\n\tRunHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04pack\x18\x02 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x13\n\x0bparams_json\x18\x04 \x01(\t\x12\x13\n\x0bocio_config\x18\x05 \x01(\t\x12$\n\x06plates\x18\x06 \x03(\x0b\x32\x14.understudy.v1.Plate\x12)\n\x08priority\x18\x14 \x01(\x0e\x32\x17.understudy.v1.Priority\x12\x0c\n\x04user\x18\x15 \x01(\t\x12(\n\x06result\x18\x19 \x01(\x0b\x32\x18.understudy.v1.PlacementJ\x04\x08\x16\x10\x19J\x04\x08\x1a\x10\x1e\")\n\x03\x45nd\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0e\n\x06\x62lake3\x18\x14 \x03(\x0cJ\x04\x08\x15\x10\x1e\"\x18\n\x06Wanted\x12\x0e\n\x06plates\x18\x01 \x03(\r\"t\n\nRunRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.understudy.v1.RunHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.understudy.v1.EndH\x00\x42\x06\n\x04part\"-\n\x08Progress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04J\x04\x08\x14\x10\x1e\"6\n\x07Timings\x12\x0f\n\x07receive\x18\x01 \x01(\x01\x12\r\n\x05queue\x18\x02 \x01(\x01\x12\x0b\n\x03run\x18\x03 \x01(\x01\"\xda\x01\n\x0cResultHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x04pack\x18\x02 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x17\n\nconfidence\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0breport_json\x18\x04 \x01(\t\x12$\n\x06plates\x18\x05 \x03(\x0b\x32\x14.understudy.v1.Plate\x12\'\n\x07timings\x18\x14 \x01(\x0b\x32\x16.understudy.v1.TimingsB\r\n\x0b_confidenceJ\x04\x08\x15\x10\x1e\"\xce\x01\n\x0bRunResponse\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.understudy.v1.ResultHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.understudy.v1.EndH\x00\x12+\n\x08progress\x18\x04 \x01(\x0b\x32\x17.understudy.v1.ProgressH\x00\x12\'\n\x06wanted\x18\x05 \x01(\x0b\x32\x15.understudy.v1.WantedH\x00\x42\x06\n\x04part\"8\n\x0f\x45stimateRequest\x12%\n\x03run\x18\x01 \x01(\x0b\x32\x18.understudy.v1.RunHeader\"\xd9\x01\n\x10\x45stimateResponse\x12$\n\x04pack\x18\x01 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x13\n\x0bseconds_low\x18\x04 \x01(\x01\x12\x14\n\x0cseconds_high\x18\x05 \x01(\x01\x12\x15\n\rqueue_seconds\x18\x06 \x01(\x01\x12\x11\n\tram_bytes\x18\x07 \x01(\x04\x12\x12\n\nvram_bytes\x18\x08 \x01(\x04\x12\x15\n\rmeasured_runs\x18\t \x01(\r\">\n\x06Region\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\n\n\x02\x66\x64\x18\x02 \x01(\r\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\r\n\x05nonce\x18\x04 \x01(\x0c\"L\n\x0cShareRequest\x12$\n\x03\x61\x64\x64\x18\x01 \x01(\x0b\x32\x15.understudy.v1.RegionH\x00\x12\x0e\n\x04\x64rop\x18\x02 \x01(\tH\x00\x42\x06\n\x04part\"N\n\rShareResponse\x12\x0f\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x64ropped\x18\x02 \x01(\tH\x00\x12\x11\n\x07refused\x18\x03 \x01(\tH\x00\x42\x06\n\x04part\"*\n\tFileProbe\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"8\n\x0cReachRequest\x12(\n\x06probes\x18\x01 \x03(\x0b\x32\x18.understudy.v1.FileProbe\" \n\rReachResponse\x12\x0f\n\x07reached\x18\x01 \x03(\x08\"\xa0\x01\n\rRenderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05graph\x18\x02 \x01(\t\x12\x0e\n\x06\x66rames\x18\x03 \x01(\t\x12\r\n\x05\x64raft\x18\x04 \x01(\x08\x12\x0e\n\x06resume\x18\x05 \x01(\x08\x12)\n\x08priority\x18\x06 \x01(\x0e\x32\x17.understudy.v1.Priority\x12\x0c\n\x04user\x18\x07 \x01(\tJ\x04\x08\x14\x10\x1e\"\'\n\x0bRenderEvent\x12\x12\n\nevent_json\x18\x01 \x01(\tJ\x04\x08\x14\x10\x1e\"\r\n\x0bInfoRequest\",\n\x0cSearchFolder\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\"\x97\x01\n\x08PackInfo\x12#\n\x03pin\x18\x01 \x01(\x0b\x32\x16.understudy.v1.PackPin\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\r\n\x05\x64raft\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x15\n\rmanifest_json\x18\x07 \x01(\t\"9\n\x0bPackFailure\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0b\n\x03\x66ix\x18\x03 \x01(\t\"\xa2\x02\n\x0cInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x11\n\tproviders\x18\x03 \x03(\t\x12\x13\n\x0bocio_config\x18\x04 \x01(\t\x12\x15\n\rocio_cache_id\x18\x05 \x01(\t\x12\x30\n\x0bsearch_path\x18\x06 \x03(\x0b\x32\x1b.understudy.v1.SearchFolder\x12&\n\x05packs\x18\x07 \x03(\x0b\x32\x17.understudy.v1.PackInfo\x12,\n\x08\x66\x61ilures\x18\x08 \x03(\x0b\x32\x1a.understudy.v1.PackFailure\x12\x10\n\x08instance\x18\x14 \x01(\t\x12\x12\n\ntransports\x18\x15 \x03(\tJ\x04\x08\x16\x10\x1e*\x9b\x01\n\nSampleType\x12\x1b\n\x17SAMPLE_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10SAMPLE_TYPE_HALF\x10\x01\x12\x15\n\x11SAMPLE_TYPE_FLOAT\x10\x02\x12\x14\n\x10SAMPLE_TYPE_UINT\x10\x03\x12\x15\n\x11SAMPLE_TYPE_UINT8\x10\x04\x12\x16\n\x12SAMPLE_TYPE_UINT16\x10\x05*N\n\rPixelEncoding\x12\x1e\n\x1aPIXEL_ENCODING_UNSPECIFIED\x10\x00\x12\x1d\n\x19PIXEL_ENCODING_FLOAT32_LE\x10\x01*g\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03\x32\xb4\x03\n\nUnderstudy\x12?\n\x04Info\x12\x1a.understudy.v1.InfoRequest\x1a\x1b.understudy.v1.InfoResponse\x12@\n\x03Run\x12\x19.understudy.v1.RunRequest\x1a\x1a.understudy.v1.RunResponse(\x01\x30\x01\x12K\n\x08\x45stimate\x12\x1e.understudy.v1.EstimateRequest\x1a\x1f.understudy.v1.EstimateResponse\x12L\n\x0bShareMemory\x12\x1b.understudy.v1.ShareRequest\x1a\x1c.understudy.v1.ShareResponse(\x01\x30\x01\x12\x42\n\x05Reach\x12\x1b.understudy.v1.ReachRequest\x1a\x1c.understudy.v1.ReachResponse\x12\x44\n\x06Render\x12\x1c.understudy.v1.RenderRequest\x1a\x1a.understudy.v1.RenderEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'understudy.wire.understudy.v1.understudy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SAMPLETYPE']._serialized_start=2483
-  _globals['_SAMPLETYPE']._serialized_end=2638
-  _globals['_PIXELENCODING']._serialized_start=2640
-  _globals['_PIXELENCODING']._serialized_end=2718
+  _globals['_SAMPLETYPE']._serialized_start=3927
+  _globals['_SAMPLETYPE']._serialized_end=4082
+  _globals['_PIXELENCODING']._serialized_start=4084
+  _globals['_PIXELENCODING']._serialized_end=4162
+  _globals['_PRIORITY']._serialized_start=4164
+  _globals['_PRIORITY']._serialized_end=4267
   _globals['_CHANNEL']._serialized_start=49
   _globals['_CHANNEL']._serialized_end=126
   _globals['_WINDOW']._serialized_start=128
@@ -53,33 +55,63 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SANITIZED']._serialized_start=619
   _globals['_SANITIZED']._serialized_end=656
   _globals['_INLINEPIXELS']._serialized_start=658
-  _globals['_INLINEPIXELS']._serialized_end=686
-  _globals['_PLATE']._serialized_start=689
-  _globals['_PLATE']._serialized_end=1183
-  _globals['_PACKPIN']._serialized_start=1185
-  _globals['_PACKPIN']._serialized_end=1239
-  _globals['_RUNHEADER']._serialized_start=1242
-  _globals['_RUNHEADER']._serialized_end=1411
-  _globals['_END']._serialized_start=1413
-  _globals['_END']._serialized_end=1438
-  _globals['_RUNREQUEST']._serialized_start=1440
-  _globals['_RUNREQUEST']._serialized_end=1556
-  _globals['_PROGRESS']._serialized_start=1558
-  _globals['_PROGRESS']._serialized_end=1603
-  _globals['_RESULTHEADER']._serialized_start=1606
-  _globals['_RESULTHEADER']._serialized_end=1783
-  _globals['_RUNRESPONSE']._serialized_start=1786
-  _globals['_RUNRESPONSE']._serialized_end=1951
-  _globals['_INFOREQUEST']._serialized_start=1953
-  _globals['_INFOREQUEST']._serialized_end=1966
-  _globals['_SEARCHFOLDER']._serialized_start=1968
-  _globals['_SEARCHFOLDER']._serialized_end=2012
-  _globals['_PACKINFO']._serialized_start=2015
-  _globals['_PACKINFO']._serialized_end=2166
-  _globals['_PACKFAILURE']._serialized_start=2168
-  _globals['_PACKFAILURE']._serialized_end=2225
-  _globals['_INFORESPONSE']._serialized_start=2228
-  _globals['_INFORESPONSE']._serialized_end=2480
-  _globals['_UNDERSTUDY']._serialized_start=2721
-  _globals['_UNDERSTUDY']._serialized_end=2864
+  _globals['_INLINEPIXELS']._serialized_end=702
+  _globals['_SHAREDPIXELS']._serialized_start=704
+  _globals['_SHAREDPIXELS']._serialized_end=764
+  _globals['_HASHEDPIXELS']._serialized_start=766
+  _globals['_HASHEDPIXELS']._serialized_end=810
+  _globals['_PLATE']._serialized_start=813
+  _globals['_PLATE']._serialized_end=1401
+  _globals['_PACKPIN']._serialized_start=1403
+  _globals['_PACKPIN']._serialized_end=1457
+  _globals['_PLACEMENT']._serialized_start=1459
+  _globals['_PLACEMENT']._serialized_end=1520
+  _globals['_RUNHEADER']._serialized_start=1523
+  _globals['_RUNHEADER']._serialized_end=1797
+  _globals['_END']._serialized_start=1799
+  _globals['_END']._serialized_end=1840
+  _globals['_WANTED']._serialized_start=1842
+  _globals['_WANTED']._serialized_end=1866
+  _globals['_RUNREQUEST']._serialized_start=1868
+  _globals['_RUNREQUEST']._serialized_end=1984
+  _globals['_PROGRESS']._serialized_start=1986
+  _globals['_PROGRESS']._serialized_end=2031
+  _globals['_TIMINGS']._serialized_start=2033
+  _globals['_TIMINGS']._serialized_end=2087
+  _globals['_RESULTHEADER']._serialized_start=2090
+  _globals['_RESULTHEADER']._serialized_end=2308
+  _globals['_RUNRESPONSE']._serialized_start=2311
+  _globals['_RUNRESPONSE']._serialized_end=2517
+  _globals['_ESTIMATEREQUEST']._serialized_start=2519
+  _globals['_ESTIMATEREQUEST']._serialized_end=2575
+  _globals['_ESTIMATERESPONSE']._serialized_start=2578
+  _globals['_ESTIMATERESPONSE']._serialized_end=2795
+  _globals['_REGION']._serialized_start=2797
+  _globals['_REGION']._serialized_end=2859
+  _globals['_SHAREREQUEST']._serialized_start=2861
+  _globals['_SHAREREQUEST']._serialized_end=2937
+  _globals['_SHARERESPONSE']._serialized_start=2939
+  _globals['_SHARERESPONSE']._serialized_end=3017
+  _globals['_FILEPROBE']._serialized_start=3019
+  _globals['_FILEPROBE']._serialized_end=3061
+  _globals['_REACHREQUEST']._serialized_start=3063
+  _globals['_REACHREQUEST']._serialized_end=3119
+  _globals['_REACHRESPONSE']._serialized_start=3121
+  _globals['_REACHRESPONSE']._serialized_end=3153
+  _globals['_RENDERREQUEST']._serialized_start=3156
+  _globals['_RENDERREQUEST']._serialized_end=3316
+  _globals['_RENDEREVENT']._serialized_start=3318
+  _globals['_RENDEREVENT']._serialized_end=3357
+  _globals['_INFOREQUEST']._serialized_start=3359
+  _globals['_INFOREQUEST']._serialized_end=3372
+  _globals['_SEARCHFOLDER']._serialized_start=3374
+  _globals['_SEARCHFOLDER']._serialized_end=3418
+  _globals['_PACKINFO']._serialized_start=3421
+  _globals['_PACKINFO']._serialized_end=3572
+  _globals['_PACKFAILURE']._serialized_start=3574
+  _globals['_PACKFAILURE']._serialized_end=3631
+  _globals['_INFORESPONSE']._serialized_start=3634
+  _globals['_INFORESPONSE']._serialized_end=3924
+  _globals['_UNDERSTUDY']._serialized_start=4270
+  _globals['_UNDERSTUDY']._serialized_end=4706
 # @@protoc_insertion_point(module_scope)

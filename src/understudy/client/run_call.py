@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One ``Run`` call from the client's side: what is sent, what is read, and how it is cancelled."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from understudy.codec.jobs import result_from_pb
+from understudy.codec.messages import Malformed, RequestPart, ResponsePart
+from understudy.codec.pixels import Receiver, chunks
+from understudy.contracts.engine import NO_CONTROL, Control
+from understudy.contracts.errors import InputError, UsageError
+from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.wire.understudy.v1 import understudy_pb2 as pb
+
+_POLL_S = 0.05
+
+
+class WrongAnswerError(Exception):
+    """What came is not what a service of this version sends."""
+
+
+def request_parts(header: pb.RunHeader, request: RoleRequest) -> Iterator[RequestPart]:
+    """What the client sends: the header, the pixels, the end."""
+    yield pb.RunRequest(header=header)
+    yield from chunks(request.plates.values())
+    yield pb.RunRequest(end=pb.End(size=sum(plate.inline.size for plate in header.plates)))
+
+
+class Watch:
+    """Asks the caller beside a call whether it wants to go on, and cancels the call when not."""
+
+    def __init__(self, call: Any, wanted: Callable[[], bool]) -> None:
+        self._call = call
+        self._wanted = wanted
+        self._ended = threading.Event()
+        self.cancelled = False
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._watch, name="understudy-cancel", daemon=True)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_POLL_S):
+            try:
+                self.cancelled = self._wanted()
+            except BaseException as error:
+                self.failure = error
+            if self.cancelled or self.failure:
+                self._call.cancel()
+                return
+
+    def __enter__(self) -> Self:
+        if self._wanted is not NO_CONTROL.cancelled:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._call.cancel()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Errors of the codec as what they mean here: the answer is wrong."""
+    try:
+        yield
+    except (UsageError, InputError) as error:
+        raise WrongAnswerError(str(error)) from error
+
+
+def read_result(call: Iterator[ResponsePart | Malformed], control: Control) -> RoleResult:
+    """Reads progress and result of a call.
+
+    Raises:
+        WrongAnswerError: The answer can't be used.
+        grpc.RpcError: The call failed.
+    """
+    header: pb.ResultHeader | None = None
+    receiver: Receiver | None = None
+    result: RoleResult | None = None
+    for part in call:
+        if isinstance(part, Malformed):
+            raise WrongAnswerError(part.reason)
+        if isinstance(part, memoryview):
+            if receiver is None:
+                raise WrongAnswerError("pixels come before the header")
+            with decoding():
+                receiver.add(part)
+            continue
+        kind = part.WhichOneof("part")
+        if kind == "progress":
+            control.progress(part.progress.done, part.progress.total)
+        elif kind == "header":
+            header = part.header
+            with decoding():
+                receiver = Receiver(header.plates, finite=False)
+        elif kind == "end" and header is not None and receiver is not None:
+            with decoding():
+                result = result_from_pb(header, receiver.finish())
+        # Other kinds are events that a later version of the service sends.
+    if result is None:
+        raise WrongAnswerError("it breaks off before its end")
+    return result
