@@ -7,6 +7,7 @@ docstrings and of ``--help``.
 """
 
 import ast
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 from pydantic import BaseModel
@@ -24,8 +25,10 @@ from pydantic_core import PydanticUndefined
 from understudy.cli.main import app
 from understudy.contracts import manifest
 from understudy.contracts.channels import ChannelKind, classify
+from understudy.contracts.document_problems import is_table
 from understudy.contracts.errors import UnderstudyError
 from understudy.graph import document, events
+from understudy.service.config import ServiceConfig
 
 FOLDER = Path(__file__).parent / "reference"
 
@@ -46,6 +49,16 @@ YAML, schema `understudy.graph/1`; `understudy render` runs it, and the commands
 are errors that name their place, such as `nodes.slow.speed`. `$NAME` and `~` in paths are expanded; relative paths
 start at the document's folder. Numbers may be fractions: `24000/1001`. A walk-through is in
 [the guide](../guides/graphs.md).
+
+"""
+_SERVICE_INTRO = """\
+# The service's configuration
+
+TOML, schema `understudy.service/1`, read by `understudy serve --config FILE`. Unknown fields are errors that name their
+place, such as `limits.max_requests`. Every section and every field may be left out; options of the command line go
+before the file. `$NAME` and `~` in paths are expanded; relative paths start at the file's folder. Names end in their
+unit: `_s` are seconds, `_bytes` bytes. An example that the tests load is
+[`examples/service.toml`](../../examples/service.toml).
 
 """
 _COMMAND_INTRO = """\
@@ -133,7 +146,7 @@ _OTHER_EVENTS = (
     ("conformance", "`packs check`, `packs add`", "the report, check by check"),
     ("pinned", "`packs pin`", "`pack`, `sha256`, `changed`"),
     ("added", "`packs add`", "`pack`, `folder`, `on_search_path`"),
-    ("serving", "`serve`", "`address`"),
+    ("serving", "`serve`", "`address`, the first of `addresses`"),
     ("stage", "`demo`", "`title`, `done`, `total`"),
     ("role", "`demo`", "`role`, `probe`, `headline`, `holds`"),
     ("report", "`demo`", "`file`, `seconds`, `holds`"),
@@ -158,6 +171,19 @@ def manifest_page() -> str:
 def graph_page() -> str:
     """The graph document."""
     return "\n".join([_GRAPH_INTRO + _BY, *_model_tables(GRAPH)])
+
+
+def service_page() -> str:
+    """The service's configuration."""
+    return "\n".join([_SERVICE_INTRO + _BY, *_model_tables(service_sections())])
+
+
+def service_sections() -> list[tuple[str, type]]:
+    """Title and settings of each section of the service's configuration."""
+    found: list[tuple[str, Any]] = [
+        (f"`[{name}]`", info.annotation) for name, info in ServiceConfig.model_fields.items()
+    ]
+    return [(title, section) for title, section in found if is_table(section)]
 
 
 def command_page() -> str:
@@ -212,6 +238,7 @@ def environment_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "pack-manifest.md": manifest_page,
     "graph.md": graph_page,
+    "service-config.md": service_page,
     "command-line.md": command_page,
     "channel-kinds.md": channels_page,
     "events.md": events_page,
@@ -220,11 +247,11 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
-def descriptions(model: type[BaseModel]) -> dict[str, str]:
+def descriptions(model: type) -> dict[str, str]:
     """Field name to its text in the ``Attributes:`` of the class docstring, or of those it inherits from."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
-        if not issubclass(base, BaseModel):
+        if not is_table(base):
             continue
         name = ""
         _, _, section = inspect.cleandoc(base.__dict__.get("__doc__") or "").partition("Attributes:\n")
@@ -244,15 +271,22 @@ def commands() -> Iterator[tuple[str, Any]]:
             yield f"understudy {name} {sub}".strip(), inner
 
 
-def _model_tables(models: Sequence[tuple[str, type[BaseModel]]]) -> Iterator[str]:
+def _model_tables(models: Sequence[tuple[str, type]]) -> Iterator[str]:
     for title, model in models:
-        rows = [_field_row(model, name, info) for name, info in model.model_fields.items() if name != "type"]
+        rows = [_field_row(model, name, info) for name, info in _fields(model).items() if name != "type"]
         if model is manifest.OptionSpec:
-            rows.insert(0, _field_row(model, "type", model.model_fields["type"]))
+            rows.insert(0, _field_row(model, "type", manifest.OptionSpec.model_fields["type"]))
         yield f"## {title}\n\n{_summary(model)}\n\n" + _table(("field", "type", "default", "meaning"), rows)
 
 
-def _field_row(model: type[BaseModel], name: str, info: FieldInfo) -> tuple[str, ...]:
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    if issubclass(model, BaseModel):
+        return model.model_fields
+    hints = get_type_hints(model, include_extras=True)
+    return {f.name: FieldInfo.from_annotated_attribute(hints[f.name], f.default) for f in dataclasses.fields(model)}
+
+
+def _field_row(model: type, name: str, info: FieldInfo) -> tuple[str, ...]:
     kind = _kind(info.annotation) + _bounds(info)
     return f"`{info.alias or name}`", _markdown(kind), _default(info), _markdown(descriptions(model)[name])
 
@@ -297,7 +331,14 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f"`{member.value}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Fraction: "number or fraction"}
+    names = {
+        str: "text",
+        Path: "path",
+        int: "whole number",
+        float: "number",
+        bool: "true or false",
+        Fraction: "number or fraction",
+    }
     return names[annotation]
 
 

@@ -11,43 +11,52 @@ from typing import Annotated
 
 import typer
 
-from understudy.codec.address import DEFAULT_ADDRESS
-from understudy.service.limits import Limits
-
 _MB = 1_000_000
-_DEFAULTS = Limits()
 
 
 def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A configuration (understudy.service/1); the options below go before what it says."
+        ),
+    ] = None,
     listen: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where: host:port, [IPv6]:port or unix:path.")
-    ] = DEFAULT_ADDRESS,
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where: host:port, [IPv6]:port or unix:path; 127.0.0.1:7433 when left out. May be repeated.",
+        ),
+    ] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Short for --listen 127.0.0.1:PORT; 0 takes a free one.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Jobs that run at once; 0: one per core.")] = _DEFAULTS.workers,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    ocio: Annotated[str, typer.Option(metavar="CONFIG", help="OCIO config for requests that name none.")] = "",
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Jobs that run at once; one per core when left out.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    ocio: Annotated[str | None, typer.Option(metavar="CONFIG", help="OCIO config for requests that name none.")] = None,
     packs: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="A pack, or a folder of packs; looked at first.")
     ] = None,
-    max_request_mb: Annotated[int, typer.Option(min=1, help="Most pixels of one request, MB.")] = (
-        _DEFAULTS.max_request_bytes // _MB
-    ),
-    max_total_mb: Annotated[int, typer.Option(min=1, help="Most pixels of all open requests together, MB.")] = (
-        _DEFAULTS.max_total_bytes // _MB
-    ),
-    max_requests: Annotated[int, typer.Option(min=1, help="Requests open at once, waiting ones too.")] = (
-        _DEFAULTS.max_requests
-    ),
-    drain: Annotated[float, typer.Option(min=0, help="Seconds that running jobs get when the service stops.")] = (
-        _DEFAULTS.drain_s
-    ),
+    max_request_mb: Annotated[
+        int | None, typer.Option(metavar="MB", min=1, help="Most pixels of one request; 4096 when left out.")
+    ] = None,
+    max_total_mb: Annotated[
+        int | None, typer.Option(metavar="MB", min=1, help="Most pixels of all open requests; 8192 when left out.")
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Requests open at once, waiting ones too; 64 when left out.")
+    ] = None,
+    drain: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="What running jobs get when the service stops; 30 when left out."),
+    ] = None,
     reflection: Annotated[bool, typer.Option("--reflection", help="Let tools list the service's methods.")] = False,
     insecure_listen_anywhere: Annotated[
         bool,
         typer.Option(
-            "--insecure-listen-anywhere", help="Allow an address that others reach, though nobody is checked."
+            "--insecure-listen-anywhere", help="Allow an address that others reach, though nothing is encrypted."
         ),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
@@ -60,22 +69,44 @@ def serve(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     from understudy.roles.engine import LocalEngine
+    from understudy.service.config import default_config, load_config
     from understudy.service.log import log_to_stderr
     from understudy.service.server import Service
 
-    log_to_stderr(verbose=verbose)
-    limits = Limits(
-        workers=workers,
-        max_requests=max_requests,
-        max_request_bytes=max_request_mb * _MB,
-        max_total_bytes=max_total_mb * _MB,
-        drain_s=drain,
+    addresses = [f"127.0.0.1:{port}"] if port is not None else listen
+    settings = (default_config() if config is None else load_config(config)).replaced(
+        {
+            "listen": {
+                "addresses": addresses,
+                "reflection": reflection or None,
+                "insecure_anywhere": insecure_listen_anywhere or None,
+            },
+            "engine": {"device": device, "ocio": ocio, "pack_folders": packs},
+            "limits": {
+                "workers": workers,
+                "max_requests": max_requests,
+                "max_request_bytes": max_request_mb and max_request_mb * _MB,
+                "max_total_bytes": max_total_mb and max_total_mb * _MB,
+                "drain_s": drain,
+            },
+            "log": {"verbose": verbose or None},
+        }
     )
-    engine = LocalEngine(device=device, ocio_config=ocio, extra_packs=tuple(packs or ()))
-    address = listen if port is None else f"127.0.0.1:{port}"
-    service = Service(engine, address, limits=limits, reflection=reflection, anywhere=insecure_listen_anywhere)
+    log_to_stderr(verbose=settings.log.verbose)
+    engine = LocalEngine(
+        device=settings.engine.device,
+        ocio_config=settings.engine.ocio,
+        extra_packs=settings.engine.pack_folders,
+    )
+    service = Service(
+        engine,
+        settings.listen.addresses,
+        limits=settings.limits,
+        reflection=settings.listen.reflection,
+        anywhere=settings.listen.insecure_anywhere,
+    )
     service.start()
-    _say(service.address, as_json=as_json)
+    _say(service.addresses, as_json=as_json)
     stop.wait()
     if service.stop():
         engine.close()
@@ -109,7 +140,7 @@ class _Stop:
             pass  # a wait without end would not let Python run the signal handler on every platform
 
 
-def _say(address: str, *, as_json: bool) -> None:
-    line = json.dumps({"event": "serving", "address": address}) if as_json else f"serving on {address}; Ctrl-C stops"
-    typer.echo(line)
+def _say(addresses: tuple[str, ...], *, as_json: bool) -> None:
+    facts = {"event": "serving", "address": addresses[0], "addresses": list(addresses)}
+    typer.echo(json.dumps(facts) if as_json else f"serving on {', '.join(addresses)}; Ctrl-C stops")
     sys.stdout.flush()

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from understudy.contracts.engine import PackFailure
 from understudy.contracts.errors import UnderstudyError
-from understudy.packs.manifest import MANIFEST_NAME, shown
+from understudy.packs.manifest import MANIFEST_NAME
 from understudy.packs.pack import Pack, open_pack
 from understudy.packs.registry import Registry
+from understudy.packs.toml_file import shown
 from understudy.share_root import share_root
 
 PACK_PATH_VARIABLE = "UNDERSTUDY_PACK_PATH"

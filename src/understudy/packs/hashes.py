@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from understudy.contracts.errors import ManifestError, OutputError
-from understudy.packs.manifest import MANIFEST_NAME, file_problem, read_toml, shown
+from understudy.packs.manifest import MANIFEST_NAME, file_problem, read_toml
 from understudy.packs.pack import file_sha256
+from understudy.packs.toml_file import shown
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\- ]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^(?P<head>\s*(?P<key>file|sha256)\s*=\s*)(?P<value>"[^"]*"|'[^']*')(?P<tail>\s*(#.*)?)$""")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from understudy.contracts.errors import DuplicatePackError, OutputError
 from understudy.packs.discovery import Discovery
-from understudy.packs.manifest import MANIFEST_NAME, declared_files, shown
+from understudy.packs.manifest import MANIFEST_NAME, declared_files
 from understudy.packs.pack import Pack, open_pack
+from understudy.packs.toml_file import shown
 
 _BESIDE = ("README*", "LICENSE*", "NOTICE*", "pack.cdx.json")
 

@@ -3,26 +3,21 @@
 
 import math
 import re
-import stat
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
+from understudy.contracts.document_problems import Problem, joined, problems_of, quoted
 from understudy.contracts.errors import ManifestError, UsageError
-from understudy.contracts.fields import field_path
 from understudy.contracts.manifest import SCHEMA, PackManifest, Role
 from understudy.packs.options import settle_value
+from understudy.packs.toml_file import read_toml_file, shown
 
 MANIFEST_NAME = "pack.toml"
 
-_MAX_BYTES = 1 << 20  # a manifest is a page of text; anything larger is another file under its name
 _PATTERNS = {
     "id": "lower-case letters and digits in words joined by hyphens, such as dis-best",
     "version": "a semantic version such as 1.0.0",
@@ -32,58 +27,17 @@ _PATTERNS = {
 _SPDX = re.compile(r"^\(*[A-Za-z0-9.-]+\+?\)*(\s+(AND|OR|WITH)\s+\(*[A-Za-z0-9.-]+\+?\)*)*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a manifest.
-
-    Attributes:
-        field: Dotted path such as ``contract.encoding`` or ``weights[0].file``; empty for the file as a whole.
-        text: What is wrong, without a final period.
-        fix: What to do about it; may be empty.
-    """
-
-    field: str
-    text: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        head = f"{self.field}: {self.text}" if self.field else self.text
-        return f"{head}; {self.fix}" if self.fix else head
-
-
-def shown(path: Path) -> str:
-    """A path as messages print it: relative when it lies under the working directory."""
-    try:
-        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
-        return path.as_posix()
-
-
 def read_toml(folder: Path) -> dict[str, Any]:
     """The parsed ``pack.toml`` of a folder, not yet validated.
 
     Raises:
         ManifestError: There is none, it can't be read, or it is not TOML.
     """
-    path = folder / MANIFEST_NAME
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for its writer
-            raise ManifestError("is no file", where=shown(path))
-        if found.st_size > _MAX_BYTES:
-            raise ManifestError("is larger than 1 MiB, so it is no manifest", where=shown(path))
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml_file(folder / MANIFEST_NAME, "manifest", ManifestError)
     except FileNotFoundError:
         fix = "write one as docs/guides/write-a-pack.md shows"
         raise ManifestError("there is no pack.toml", where=shown(folder), fix=fix) from None
-    except OSError as error:
-        raise ManifestError(f"can't be read: {error.strerror}", where=shown(path)) from None
-    except UnicodeDecodeError:
-        raise ManifestError("is not UTF-8 text", where=shown(path)) from None
-    except ValueError as error:  # not only TOMLDecodeError: a whole number of 5000 digits is a plain one
-        raise ManifestError(f"is not TOML: {error}", where=shown(path)) from None
-    except RecursionError:
-        raise ManifestError("is nested too deep for a manifest", where=shown(path)) from None
 
 
 def read_manifest(folder: Path) -> PackManifest:
@@ -103,109 +57,15 @@ def read_manifest(folder: Path) -> PackManifest:
     try:
         manifest = PackManifest.model_validate(raw)
     except ValidationError as error:
-        problems = [_explain(detail, raw) for detail in error.errors(include_url=False)]
-        raise _error(where, problems) from None
+        raise _error(where, problems_of(error, raw, PackManifest, schema=SCHEMA, hints=_PATTERNS)) from None
     if problems := list(_further_problems(manifest, folder)):
         raise _error(where, problems)
     return manifest
 
 
 def _error(where: str, problems: Sequence[Problem]) -> ManifestError:
-    if len(problems) == 1:
-        only = problems[0]
-        return ManifestError(only.text, where=f"{where}: {only.field}" if only.field else where, fix=only.fix or None)
-    lines = "".join(f"\n  {problem}" for problem in problems)
-    return ManifestError(f"{len(problems)} problems{lines}", where=where)
-
-
-def _explain(detail: ErrorDetails, raw: Mapping[str, Any]) -> Problem:
-    """A pydantic error in our words."""
-    location, given, context = detail["loc"], detail["input"], detail.get("ctx", {})
-    field = field_path(location)
-    kind = detail["type"]
-    if kind == "missing":
-        if field == "schema":
-            return Problem(field, "is missing", f'write schema = "{SCHEMA}" as the first line')
-        return Problem(field, "is missing", _hint(str(location[-1])))
-    if kind == "extra_forbidden":
-        here = _table_at(raw, location[:-1])
-        known = [name for name in _field_names(location[:-1]) if name not in here]
-        return Problem(field, "unknown field", _did_you_mean(str(location[-1]), known))
-    if kind in {"enum", "literal_error"}:
-        allowed = _allowed_values(location)
-        return Problem(field, f"unknown {_quoted(given)}", _did_you_mean(str(given), allowed))
-    if kind == "string_pattern_mismatch":
-        return Problem(field, f"{_quoted(given)} does not fit", f"it must be {_hint(str(location[-1]))}")
-    if kind == "string_too_short":
-        return Problem(field, "is empty", "write what the reference says of it")
-    if kind == "value_error":
-        return Problem(field, str(context.get("error", detail["msg"])))
-    message = detail["msg"][0].lower() + detail["msg"][1:]
-    return Problem(field, f"{_quoted(given)}: {message}")
-
-
-def _hint(name: str) -> str:
-    return _PATTERNS.get(name, "")
-
-
-def _quoted(value: object) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _did_you_mean(given: str, known: Sequence[str]) -> str:
-    if close := get_close_matches(given, known, n=1, cutoff=0.6):
-        return f'did you mean "{close[0]}"?'
-    return f"known: {', '.join(known)}" if known else "remove it"
-
-
-def _table_at(raw: Mapping[str, Any], location: Sequence[int | str]) -> Mapping[str, Any]:
-    here: Any = raw
-    for part in location:
-        here = here[part]
-    return here if isinstance(here, Mapping) else {}
-
-
-def _model_at(location: Sequence[int | str]) -> type[BaseModel] | None:
-    """The pydantic model that describes the table at a location of the manifest."""
-    model: type[BaseModel] | None = PackManifest
-    for part in location:
-        if isinstance(part, int) or model is None:
-            continue
-        info = _fields(model).get(part)
-        if info is not None:
-            model = _model_in(info)
-        # else: a key of a mapping such as options.<name>, whose values have the model found already
-    return model
-
-
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-
-
-def _field_names(location: Sequence[int | str]) -> list[str]:
-    model = _model_at(location)
-    return list(_fields(model)) if model else []
-
-
-def _allowed_values(location: Sequence[int | str]) -> list[str]:
-    names = [part for part in location if isinstance(part, str)]
-    model = _model_at(names[:-1])
-    return list(_values_in(_fields(model).get(names[-1]))) if model else []
-
-
-def _values_in(annotation: Any) -> Iterator[str]:
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        yield from (str(member.value) for member in annotation)
-    elif get_origin(annotation) is not None:
-        for part in get_args(annotation):
-            yield from [str(part)] if isinstance(part, (str, int)) else _values_in(part)
+    text, place, fix = joined(where, problems)
+    return ManifestError(text, where=place, fix=fix)
 
 
 def _further_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
@@ -237,7 +97,7 @@ def _further_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]
     for name, expression in (("declared", manifest.license.declared), ("concluded", manifest.license.concluded)):
         if not _SPDX.match(expression):
             fix = "write one such as Apache-2.0 or LicenseRef-My-Terms"
-            yield Problem(f"license.{name}", f"{_quoted(expression)} is no SPDX expression", fix)
+            yield Problem(f"license.{name}", f"{quoted(expression)} is no SPDX expression", fix)
     if manifest.draft == manifest.id:
         yield Problem("draft", "a pack can't be its own draft", "leave it out")
 

@@ -12,7 +12,8 @@ from understudy.contracts.engine import PackInfo
 from understudy.contracts.errors import PackError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest, Role
-from understudy.packs.manifest import declared_files, file_problem, read_manifest, shown
+from understudy.packs.manifest import declared_files, file_problem, read_manifest
+from understudy.packs.toml_file import shown
 
 
 @dataclass(frozen=True)

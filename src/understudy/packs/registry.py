@@ -7,9 +7,9 @@ from types import MappingProxyType
 from understudy.contracts.errors import DuplicatePackError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import Role
-from understudy.packs.manifest import shown
 from understudy.packs.pack import Pack
 from understudy.packs.pins import choose_pack, version_key
+from understudy.packs.toml_file import shown
 
 
 class Registry:

@@ -2,6 +2,9 @@
 """How much one service takes on."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from understudy.contracts.cores import available_cores
 
@@ -15,16 +18,16 @@ class Limits:
         max_requests: Run calls that are open at once, running or waiting; further ones are told to try again.
         max_request_bytes: Most bytes of pixels that one request may bring.
         max_total_bytes: Most bytes of pixels that open requests hold together; further ones wait, pixels unread.
-        max_run_s: Longest time a call may last, whatever deadline its client sets.
-        drain_s: How long running jobs may still take once the service stops.
+        max_run_s: Longest time a call may last, seconds, whatever deadline its client sets.
+        drain_s: How long running jobs may still take once the service stops, seconds.
     """
 
-    workers: int = 0
-    max_requests: int = 64
-    max_request_bytes: int = 4_096_000_000
-    max_total_bytes: int = 8_192_000_000
-    max_run_s: float = 6 * 3600.0
-    drain_s: float = 30.0
+    workers: Annotated[int, Field(ge=0)] = 0
+    max_requests: Annotated[int, Field(ge=1)] = 64
+    max_request_bytes: Annotated[int, Field(ge=1)] = 4_096_000_000
+    max_total_bytes: Annotated[int, Field(ge=1)] = 8_192_000_000
+    max_run_s: Annotated[float, Field(gt=0)] = 6 * 3600.0
+    drain_s: Annotated[float, Field(ge=0)] = 30.0
 
     @property
     def job_threads(self) -> int:

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -38,31 +39,35 @@ class Service:
 
     Args:
         engine: Any engine; it stays the caller's to close, after `stop`.
-        listen: Address; port 0 takes a free one.
+        listen: Address, or several; port 0 takes a free one.
         limits: How much to take on.
         reflection: Let tools list the service's methods.
         anywhere: Listen on an address that other machines reach, though nothing checks who calls.
 
     Raises:
-        UsageError: The address is wrong, or it is reached from elsewhere and ``anywhere`` is not set.
+        UsageError: An address is wrong, or it is reached from elsewhere and ``anywhere`` is not set.
     """
 
     def __init__(
         self,
         engine: Engine,
-        listen: str,
+        listen: str | Sequence[str],
         *,
         limits: Limits | None = None,
         reflection: bool = False,
         anywhere: bool = False,
     ) -> None:
-        self._wanted = Address.parse(listen)
-        if not self._wanted.local and not anywhere:
-            raise UsageError(
-                "other machines reach this address, and nothing would check who calls",
-                where=listen,
-                fix="listen on 127.0.0.1 or unix:path, or add --insecure-listen-anywhere on a network you trust",
-            )
+        listen = (listen,) if isinstance(listen, str) else tuple(listen)
+        if not listen:
+            raise UsageError("there is no address to listen on", fix="name one, such as 127.0.0.1:7433")
+        self._wanted = tuple(Address.parse(text) for text in listen)
+        for address in self._wanted:
+            if not address.local and not anywhere:
+                raise UsageError(
+                    "other machines reach this address, and nothing would check who calls",
+                    where=address.target,
+                    fix="listen on 127.0.0.1 or unix:path, or add --insecure-listen-anywhere on a network you trust",
+                )
         self._limits = limits or Limits()
         self._servicer = Servicer(engine, self._limits)
         self._health = health.HealthServicer(
@@ -71,17 +76,22 @@ class Service:
         self._reflection = reflection
         self._server: Any = None
         self._stopping = threading.Lock()
-        self.address = ""
-        """Where it listens, with the real port; empty before `start`."""
+        self.addresses: tuple[str, ...] = ()
+        """Where it listens, with the real ports; empty before `start`."""
+
+    @property
+    def address(self) -> str:
+        """The first of its addresses; empty before `start`."""
+        return self.addresses[0] if self.addresses else ""
 
     def start(self) -> str:
         """Begins to answer.
 
         Returns:
-            The address for clients.
+            The first address for clients.
 
         Raises:
-            UsageError: The address is taken or not this machine's.
+            UsageError: An address is taken or not this machine's.
         """
         server = grpc.server(
             ThreadPoolExecutor(self._limits.max_requests + _SPARE_THREADS, thread_name_prefix="understudy-rpc"),
@@ -93,11 +103,11 @@ class Service:
             from grpc_reflection.v1alpha import reflection
 
             reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        self.address = _bind(server, self._wanted)
+        self.addresses = tuple(_bind(server, address) for address in self._wanted)
         server.start()
         self._server = server
         self._tell_health(health_pb2.HealthCheckResponse.SERVING)
-        log_event("serving", {"address": self.address, "workers": self._limits.job_threads})
+        log_event("serving", {"addresses": self.addresses, "workers": self._limits.job_threads})
         return self.address
 
     def stop(self, drain_s: float | None = None) -> bool:

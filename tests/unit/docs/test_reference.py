@@ -7,12 +7,13 @@ from types import ModuleType
 import pytest
 
 import understudy
+from understudy.contracts.document_problems import table_fields
 
 _ROOT = Path(__file__).parents[3]
 _DOCS = _ROOT / "docs"
 _PAGES = (
     *("pack-manifest.md", "graph.md", "command-line.md", "channel-kinds.md", "events.md"),
-    *("exit-codes.md", "environment.md"),
+    *("exit-codes.md", "environment.md", "service-config.md"),
 )
 
 
@@ -41,8 +42,8 @@ def test_every_page_is_tested(generator: ModuleType) -> None:
 
 
 def test_every_field_is_documented(generator: ModuleType) -> None:
-    for _, model in (*generator.MANIFEST, *generator.GRAPH):
-        fields = set(model.model_fields) - {"type"}
+    for _, model in (*generator.MANIFEST, *generator.GRAPH, *generator.service_sections()):
+        fields = set(table_fields(model)) - {"type", "schema"}
         assert fields <= set(generator.descriptions(model)), model.__name__
 
 
