@@ -46,7 +46,13 @@ Container = Annotated[str, typer.Option("--container", metavar="KIND", help="pla
 Resume = Annotated[bool, typer.Option("--resume", help="Leave frames alone that this very job has written.")]
 Ocio = Annotated[str, typer.Option("--ocio", metavar="CONFIG", help="OCIO config; $OCIO or the pinned one otherwise.")]
 Server = Annotated[
-    str, typer.Option("--server", metavar="ADDRESS", help="Compute on a running service, host:port or unix:/path.")
+    str,
+    typer.Option(
+        "--server",
+        metavar="ADDRESS",
+        help="Compute on a running service, host:port or unix:/path; several with commas, or dns:///host:port, are "
+        "replicas.",
+    ),
 ]
 Device = Annotated[
     str,

@@ -2,6 +2,7 @@
 """The engine on another machine, or in another process."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from typing import Any
 import grpc
 
 from understudy.client.channel import open_channel
+from understudy.client.replicas import ReplicaWatch
+from understudy.client.retries import DEFAULT_RETRIES, Patience, Retries, SendAgainError
 from understudy.client.run_call import Watch, WrongAnswerError, decoding, read_result, request_parts
-from understudy.client.status import error_from_call
-from understudy.codec.address import Address
+from understudy.client.status import error_from_call, send_again
+from understudy.codec.address import Replicas
 from understudy.codec.info import info_from_pb
 from understudy.codec.jobs import request_to_pb
 from understudy.codec.messages import Malformed, decode_response_part, decoder, encode_part
@@ -30,21 +33,28 @@ class RemoteEngine:
     """Runs role requests on a service. Safe to use from several threads; not across a fork.
 
     Args:
-        address: ``host:port``, ``[v6]:port`` or ``unix:path``. Nothing is connected before the first call.
+        address: ``host:port``, ``[v6]:port`` or ``unix:path``; several of a kind with commas between them, or
+            ``dns:///host:port``, are replicas that share the requests. Nothing is connected before the first call.
         timeout_s: Longest time for one call, waiting included; None takes an hour for `run`, 30 s for `info`.
+        retries: How often a request is sent again when a replica goes away or is busy.
 
     Raises:
         UsageError: The address or the time is wrong.
+        UnavailableError: None of several names is known.
     """
 
-    def __init__(self, address: str, *, timeout_s: float | None = None) -> None:
+    def __init__(self, address: str, *, timeout_s: float | None = None, retries: Retries = DEFAULT_RETRIES) -> None:
         if timeout_s is not None and not 0 < timeout_s < float("inf"):
             raise UsageError(f"a time limit of {timeout_s} s", fix="give seconds over 0")
-        self._address = Address.parse(address).target
+        self._replicas = Replicas.parse(address)
+        self._address = str(self._replicas)
+        self._retries = retries
+        self._watch = ReplicaWatch()
+        self._reached = self._replicas.several
         self._run_timeout_s = timeout_s or RUN_TIMEOUT_S
         self._info_timeout_s = timeout_s or INFO_TIMEOUT_S
         self._process = os.getpid()
-        self._channel = open_channel(self._address)
+        self._channel = open_channel(self._replicas)
         self._info = self._channel.unary_unary(
             f"/{SERVICE}/{INFO_METHOD}",
             request_serializer=pb.InfoRequest.SerializeToString,
@@ -65,11 +75,15 @@ class RemoteEngine:
             message = self._call(self._info, pb.InfoRequest(), timeout_s=self._info_timeout_s)
             if isinstance(message, Malformed):
                 raise WrongAnswerError(message.reason)
+            self._reached = True
             with decoding():
                 return info_from_pb(message)
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
         """Runs one request; the bytes are those that an engine in this process returns.
+
+        A request whose replica went away, stops or is busy is sent again, to another one if there is one. A single
+        service that was never reached is not waited for.
 
         Raises:
             UnavailableError: The service does not answer, is full, or took too long.
@@ -77,14 +91,31 @@ class RemoteEngine:
         """
         control.check()
         header = request_to_pb(request, request.request_id or uuid.uuid4().hex)
-        call = self._call(self._run, request_parts(header, request), timeout_s=self._run_timeout_s)
-        with Watch(call, control.cancelled) as watch, self._errors(self._run_timeout_s, watch):
-            return read_result(call, control)
+        count = max(1, len(self._replicas.addresses))
+        patience = Patience(self._retries, time.monotonic() + self._run_timeout_s, count)
+        while True:
+            try:
+                return self._run_once(header, request, control, patience.remaining_s)
+            except SendAgainError as failure:
+                if failure.why == "lost" and not self._reached:
+                    raise failure.error from None
+                patience.wait(failure, control)
+                if failure.why == "lost":
+                    control.warn(f"{failure.error.problem}; the frame was sent again")
 
     def close(self) -> None:
         """Drops the connection; running calls end with an error."""
         if os.getpid() == self._process:
             self._channel.close()
+
+    def _run_once(self, header: pb.RunHeader, request: RoleRequest, control: Control, timeout_s: float) -> RoleResult:
+        call = self._call(self._run, request_parts(header, request), timeout_s=timeout_s)
+        with Watch(call, control.cancelled) as watch, self._errors(self._run_timeout_s, watch):
+            result = read_result(call, control)
+            self._reached = True
+            if self._replicas.several:
+                self._watch.compare(call.initial_metadata(), result, control.warn)
+            return result
 
     def _call(self, method: Any, *arguments: Any, timeout_s: float) -> Any:
         if os.getpid() != self._process:
@@ -102,7 +133,9 @@ class RemoteEngine:
             if watch is not None and watch.failure is not None:
                 raise watch.failure from None
             gone = watch is not None and watch.cancelled
-            raise error_from_call(error, self._address, cancelled=gone, timeout_s=timeout_s) from None
+            meant = error_from_call(error, self._address, cancelled=gone, timeout_s=timeout_s)
+            again = send_again(error, meant) if watch is not None else None
+            raise (again or meant) from None
         except WrongAnswerError as error:
             raise UnderstudyError(
                 f"the service's answer can't be used: {error}", where=self._address, fix="is it of the same version?"

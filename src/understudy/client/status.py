@@ -6,7 +6,8 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status
 
-from understudy.codec.errors import error_from_status
+from understudy.client.retries import SendAgainError
+from understudy.codec.errors import error_from_status, retry_delay_s
 from understudy.contracts.errors import (
     JobCancelledError,
     MemoryBudgetError,
@@ -24,6 +25,10 @@ _SIGNS = (
     ("Domain name not found", "no machine has this name"),
     ("Socket closed", "the connection broke"),
     ("Connection reset", "the connection broke"),
+    ("Broken pipe", "the connection broke"),
+    ("keepalive watchdog", "it no longer answers"),
+    ("ping timeout", "it no longer answers"),
+    ("backend unhealthy", "it says that it is not ready"),
 )
 """What gRPC's texts say in plain words."""
 
@@ -40,16 +45,13 @@ def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: flo
     if cancelled:
         return JobCancelledError("the job was cancelled")
     code, text = error.code(), str(error.details() or "")
-    try:
-        status = rpc_status.from_call(error)
-    except ValueError:  # the details contradict the status: not from our service
-        status = None
+    status = _status(error)
     ours = error_from_status(status) if status is not None else None
     if ours is not None:
         return ours
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            why = next((why for sign, why in _SIGNS if sign in text), _short(text))
+            why = why_lost(error)
             return UnavailableError(f"the service does not answer: {why}", where=address, fix=f"{_TROUBLE} {address}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return UnavailableError(
@@ -67,6 +69,39 @@ def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: flo
             return MemoryBudgetError(f"the message is larger than allowed ({_short(text)})", where=address)
         case _:
             return UnderstudyError(f"the call failed with {code.name}: {_short(text)}", where=address)
+
+
+def send_again(error: Any, meant: UnderstudyError) -> SendAgainError | None:
+    """Whether sending the request again may help; None when it can't.
+
+    Args:
+        error: What gRPC raised.
+        meant: What it means, from `error_from_call`.
+    """
+    if isinstance(meant, JobCancelledError):
+        return None
+    status = _status(error)
+    after_s = retry_delay_s(status) if status is not None else None
+    match error.code():
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if after_s is not None:
+            return SendAgainError(meant, "busy", after_s)
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            # The connection broke, or the service stops. A cancel that is not ours is a service giving up.
+            return SendAgainError(meant, "lost")
+    return None
+
+
+def why_lost(error: Any) -> str:
+    """Why a service does not answer, in a few words."""
+    text = str(error.details() or "")
+    return next((why for sign, why in _SIGNS if sign in text), _short(text))
+
+
+def _status(error: Any) -> Any:
+    try:
+        return rpc_status.from_call(error)
+    except ValueError:  # the details contradict the status: not from our service
+        return None
 
 
 def _short(text: str) -> str:

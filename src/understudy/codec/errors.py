@@ -12,6 +12,7 @@ from understudy.contracts.errors import UnderstudyError
 
 DOMAIN = "understudy"
 RETRY_AFTER_S = 2
+_LONGEST_DELAY_S = 3600.0
 
 CODES: dict[type[UnderstudyError], int] = {
     errors.UnderstudyError: code_pb2.INTERNAL,
@@ -71,6 +72,16 @@ def error_from_status(status: status_pb2.Status) -> UnderstudyError | None:
             facts = info.metadata
             where, fix = facts.get("where"), facts.get("fix")
             return _BY_NAME.get(info.reason, UnderstudyError)(facts["problem"], where=where, fix=fix)
+    return None
+
+
+def retry_delay_s(status: status_pb2.Status) -> float | None:
+    """When the service wants to be asked again, seconds; None when it says nothing of it."""
+    for detail in status.details:
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            delay = info.retry_delay
+            return min(_LONGEST_DELAY_S, max(0.0, delay.seconds + delay.nanos / 1e9))
     return None
 
 

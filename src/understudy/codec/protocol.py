@@ -25,3 +25,6 @@ MAX_SIDE = 1 << 17
 
 MAX_REQUEST_ID = 64
 """Longest request id, characters."""
+
+VERSION_KEY = "understudy-version"
+"""Metadata at the start of every answer: the version of the service that gives it."""

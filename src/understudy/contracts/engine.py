@@ -13,6 +13,10 @@ def _ignore(_done: int, _total: int) -> None:
     return
 
 
+def _unheard(_message: str) -> None:
+    return
+
+
 def _never() -> bool:
     return False
 
@@ -24,10 +28,12 @@ class Control:
     Attributes:
         progress: Called with steps done and steps in all (tiles, mostly).
         cancelled: Asked between tiles.
+        warn: Called with a sentence when something went wrong that did no harm.
     """
 
     progress: Callable[[int, int], None] = _ignore
     cancelled: Callable[[], bool] = _never
+    warn: Callable[[str], None] = _unheard
 
     def check(self) -> None:
         """Stops the work when the caller cancelled.

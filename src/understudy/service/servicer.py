@@ -12,6 +12,7 @@ from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
 from understudy.service.admission import Admission
+from understudy.service.introduce import introduced
 from understudy.service.limits import Limits
 from understudy.service.rpc_errors import CallLog, rpc_errors
 from understudy.service.run_call import RunCalls
@@ -42,7 +43,9 @@ class Servicer:
                     response_serializer=pb.InfoResponse.SerializeToString,
                 ),
                 RUN_METHOD: grpc.stream_stream_rpc_method_handler(
-                    self._run_calls.run, request_deserializer=decode_request_part, response_serializer=encode_part
+                    introduced(self._run_calls.run),
+                    request_deserializer=decode_request_part,
+                    response_serializer=encode_part,
                 ),
             },
         )

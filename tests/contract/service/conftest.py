@@ -9,6 +9,7 @@ import pytest
 
 from contract.service.rig import FakeEngine
 from understudy.client.engine import RemoteEngine
+from understudy.client.retries import NO_RETRIES, Retries
 from understudy.service.limits import Limits
 from understudy.service.server import Service
 
@@ -43,8 +44,8 @@ def connect() -> Iterator[Connect]:
     """Opens clients; closed at the end."""
     with ExitStack() as stack:
 
-        def open_client(address: str, *, timeout_s: float = 30.0) -> RemoteEngine:
-            client = RemoteEngine(address, timeout_s=timeout_s)
+        def open_client(address: str, *, timeout_s: float = 30.0, retries: Retries = NO_RETRIES) -> RemoteEngine:
+            client = RemoteEngine(address, timeout_s=timeout_s, retries=retries)
             stack.callback(client.close)
             return client
 

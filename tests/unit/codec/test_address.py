@@ -3,7 +3,7 @@
 
 import pytest
 
-from understudy.codec.address import Address
+from understudy.codec.address import Address, Replicas
 from understudy.contracts.errors import UsageError
 
 
@@ -33,8 +33,39 @@ def test_forms(text: str, target: str, local: bool) -> None:  # noqa: FBT001
 @pytest.mark.parametrize(
     "text",
     ["", "host", "host:", ":80", "host:x", "host:65536", "host:-1", "host:8 0", "host:٣", "::1", "::1:80", "[::1]",
-     "[gpu]:80x", "[not:v6]:80", "http://host:80", "a/b:80", "user@host:80", "unix:", "unix://", "unix:a\0b", "h\0:1"],
+     "[gpu]:80x", "[not:v6]:80", "http://host:80", "a/b:80", "user@host:80", "unix:", "unix://", "unix:a\0b",
+     "unix:/a,b", "h\0:1"],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_forms(text: str) -> None:
     with pytest.raises(UsageError, match="host:port"):
         Address.parse(text)
+
+
+def test_replicas_are_several_addresses_or_a_name() -> None:
+    one = Replicas.parse("a:1")
+    assert (one.addresses, one.several, str(one)) == ((Address("a", 1),), False, "a:1")
+    two = Replicas.parse("a:1, [::1]:2,a:1")
+    assert (two.several, str(two)) == (True, "a:1,[::1]:2")
+    assert Replicas.parse(str(two)) == two
+    name = Replicas.parse("dns:///gpu.studio:7433")
+    assert (name.several, str(name)) == (True, "dns:///gpu.studio:7433")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "no address"),
+        ("a:1,", "no address"),
+        ("a:1,b", "no address"),
+        ("a:1,unix:/b", "can't be mixed"),
+        ("unix:/a,b", "no address"),
+        ("dns:///10.0.0.1:1", "no DNS name"),
+        ("dns:///unix:/a", "no DNS name"),
+        ("dns:///a", "no address"),
+        ("dns:///a:1,b:1", "no host name"),
+        (",".join(f"a:{n}" for n in range(1, 66)), "at most 64"),
+    ],
+)
+def test_other_replicas_are_refused(text: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        Replicas.parse(text)

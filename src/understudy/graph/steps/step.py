@@ -49,7 +49,7 @@ class Setting:
         return {"kinds": node.kinds, "options": node.options, "draft": draft, "tile": node.tile}
 
     def ask(self, node: str, frame: Frame, params: RoleParams, plates: Mapping[str, Plate]) -> RoleResult:
-        """Runs a role request on the node's pack and passes its progress on.
+        """Runs a role request on the node's pack and passes its progress and warnings on.
 
         Raises:
             UnderstudyError: Whatever the engine raises, told with the node and frame.
@@ -58,6 +58,9 @@ class Setting:
         def progress(done: int, total: int) -> None:
             self.listener({"event": "step", "node": node, "frame": frame, "done": done, "total": total})
 
+        def warn(message: str) -> None:
+            self.listener({"event": "warning", "node": node, "frame": frame, "message": message})
+
         request = RoleRequest(
             pack=self.pins[node],
             params=params,
@@ -65,7 +68,7 @@ class Setting:
             ocio_config=self.color.name,
             request_id=f"{node}.{'still' if frame is None else frame}",
         )
-        return self.engine.run(request, Control(progress, self.control.cancelled))
+        return self.engine.run(request, Control(progress, self.control.cancelled, warn))
 
 
 class Step(Protocol):
