@@ -11,7 +11,8 @@ from understudy.contracts import errors
 from understudy.contracts.errors import UnderstudyError
 
 DOMAIN = "understudy"
-RETRY_AFTER_S = 2
+RETRY_AFTER_S = 2.0
+"""What a service says that can't estimate when trying again may help."""
 _LONGEST_DELAY_S = 3600.0
 
 CODES: dict[type[UnderstudyError], int] = {
@@ -26,6 +27,7 @@ CODES: dict[type[UnderstudyError], int] = {
     errors.PackNotFoundError: code_pb2.NOT_FOUND,
     errors.RightsError: code_pb2.PERMISSION_DENIED,
     errors.UnavailableError: code_pb2.UNAVAILABLE,
+    errors.BusyError: code_pb2.RESOURCE_EXHAUSTED,
     errors.JobCancelledError: code_pb2.CANCELLED,
 }
 """Status code of each class; a class that is not here takes its base's."""
@@ -55,7 +57,8 @@ def error_to_status(error: UnderstudyError, request_id: str = "") -> status_pb2.
         metadata["request_id"] = request_id
     details = [error_details_pb2.ErrorInfo(reason=cls.__name__, domain=DOMAIN, metadata=metadata)]
     if issubclass(cls, errors.UnavailableError):
-        details.append(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_AFTER_S)))
+        delay_s = error.retry_after_s if isinstance(error, errors.BusyError) else RETRY_AFTER_S
+        details.append(error_details_pb2.RetryInfo(retry_delay=_duration(delay_s)))
     if code == code_pb2.INVALID_ARGUMENT and error.where:
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=_cut(error.where, 200), description=_cut(error.problem, 200)
@@ -71,7 +74,11 @@ def error_from_status(status: status_pb2.Status) -> UnderstudyError | None:
         if detail.Unpack(info) and info.domain == DOMAIN and "problem" in info.metadata:
             facts = info.metadata
             where, fix = facts.get("where"), facts.get("fix")
-            return _BY_NAME.get(info.reason, UnderstudyError)(facts["problem"], where=where, fix=fix)
+            error = _BY_NAME.get(info.reason, UnderstudyError)(facts["problem"], where=where, fix=fix)
+            if isinstance(error, errors.BusyError):
+                delay_s = retry_delay_s(status)
+                error.retry_after_s = RETRY_AFTER_S if delay_s is None else delay_s
+            return error
     return None
 
 
@@ -83,6 +90,11 @@ def retry_delay_s(status: status_pb2.Status) -> float | None:
             delay = info.retry_delay
             return min(_LONGEST_DELAY_S, max(0.0, delay.seconds + delay.nanos / 1e9))
     return None
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    whole = int(min(max(seconds, 0.0), _LONGEST_DELAY_S))
+    return duration_pb2.Duration(seconds=whole, nanos=int(max(0.0, min(seconds, _LONGEST_DELAY_S) - whole) * 1e9))
 
 
 def _any(message: Message) -> any_pb2.Any:

@@ -14,6 +14,7 @@ from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_REQUEST_ID
 from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
 from understudy.contracts.plate import Plate
+from understudy.contracts.priority import Priority
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _PARAMS: TypeAdapter[Any] = TypeAdapter(RoleParams)
@@ -124,6 +125,24 @@ def result_from_pb(header: pb.ResultHeader, plates: Mapping[str, Plate]) -> Role
         confidence=header.confidence if header.HasField("confidence") else None,
         report=report,
     )
+
+
+_PRIORITY_TO_PB = {
+    Priority.INTERACTIVE: pb.PRIORITY_INTERACTIVE,
+    Priority.NORMAL: pb.PRIORITY_NORMAL,
+    Priority.BATCH: pb.PRIORITY_BATCH,
+}
+_PRIORITY_FROM_PB = {int(value): priority for priority, value in _PRIORITY_TO_PB.items()}
+
+
+def priority_to_pb(priority: Priority) -> pb.Priority:
+    """A priority as a message has it."""
+    return _PRIORITY_TO_PB[priority]
+
+
+def priority_from_pb(value: int) -> Priority:
+    """A message's priority; unset, or a later version's, is normal."""
+    return _PRIORITY_FROM_PB.get(value, Priority.NORMAL)
 
 
 def pin_from_pb(pin: pb.PackPin) -> PackPin:

@@ -24,6 +24,7 @@
      |  + DeviceUnavailableError        6   a device was asked for and is not there
      + RightsError                      7
      + UnavailableError                75   try again
+     |  + BusyError                    75   there and full; it says when to try again
      + JobCancelledError              130
 """
 
@@ -144,6 +145,23 @@ class UnavailableError(UnderstudyError):
     """The service is busy or away; trying again may help."""
 
     exit_code = 75
+
+
+class BusyError(UnavailableError):
+    """The service is there and can't take the job now.
+
+    Args:
+        problem: What was wrong.
+        where: As for every error.
+        fix: As for every error.
+        retry_after_s: When trying again may help, seconds from now; the service's estimate.
+    """
+
+    def __init__(
+        self, problem: str, *, where: str | None = None, fix: str | None = None, retry_after_s: float = 2.0
+    ) -> None:
+        super().__init__(problem, where=where, fix=fix)
+        self.retry_after_s = retry_after_s
 
 
 class JobCancelledError(UnderstudyError):

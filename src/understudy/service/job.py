@@ -2,12 +2,19 @@
 """One job between the thread that computes it and the thread that talks to its client."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
 
+from understudy.codec.jobs import priority_from_pb
 from understudy.contracts.engine import Control, Engine
 from understudy.contracts.errors import JobCancelledError
 from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.service.caller import Caller
+from understudy.service.fair_order import Ticket
+from understudy.service.queue import JobQueue
+from understudy.wire.understudy.v1 import understudy_pb2 as pb
+
+_LONGEST_USER = 64
 
 
 class CancelFlag:
@@ -16,7 +23,7 @@ class CancelFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     def is_set(self) -> bool:
         """Whether the work should stop."""
@@ -30,7 +37,7 @@ class CancelFlag:
         for listener in listeners:
             listener()
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], object]) -> None:
         """Calls ``listener`` once when the flag is set, at once if it is already."""
         with self._lock:
             if not self._event.is_set():
@@ -39,28 +46,55 @@ class CancelFlag:
         listener()
 
 
-class Job:
-    """Runs a request on an executor and hands its progress over; between two reads only the latest progress is kept.
+def ticket_for(header: pb.RunHeader, caller: Caller, *, size: int, remaining_s: float | None) -> Ticket:
+    """A call's place in the queue.
 
     Args:
-        engine: What runs it.
+        header: What it asks for.
+        caller: Who asks.
+        size: Bytes it holds.
+        remaining_s: Time until its deadline, seconds; None without one.
+    """
+    return Ticket(
+        caller=caller.name,
+        user="".join(c for c in header.user if c.isprintable())[:_LONGEST_USER],
+        priority=priority_from_pb(header.priority),
+        deadline=None if remaining_s is None else time.monotonic() + remaining_s,
+        bytes=size,
+        label=f"{header.role} {header.pack.id}",
+        pack=header.pack.sha256 or header.pack.id,
+    )
+
+
+class Job:
+    """Has a request run by the queue and hands its progress over; between two reads only the latest progress is kept.
+
+    Attributes:
+        handle: The job in the queue.
+
+    Args:
+        queue: Where it waits for a worker.
         request: The request.
-        cancelled: Asked between tiles.
-        executor: Its number of threads bounds how many jobs run at once; others wait in order.
+        cancelled: Takes the job out of the queue when it is set; asked between tiles once it runs.
+        ticket: Its place in the queue.
+
+    Raises:
+        UnavailableError: The queue does not take it.
     """
 
-    def __init__(self, engine: Engine, request: RoleRequest, cancelled: CancelFlag, executor: Executor) -> None:
+    def __init__(self, queue: JobQueue, request: RoleRequest, cancelled: CancelFlag, ticket: Ticket) -> None:
         self._changed = threading.Condition()
         self._latest: tuple[int, int] | None = None
         self._cancelled = cancelled
         control = Control(progress=self._report, cancelled=cancelled.is_set)
 
-        def work() -> RoleResult:
+        def work(engine: Engine) -> RoleResult:
             control.check()
             return engine.run(request, control)
 
-        self.future: Future[RoleResult] = executor.submit(work)
-        self.future.add_done_callback(lambda _: self._wake())
+        self.handle = queue.submit(work, ticket)
+        self.handle.future.add_done_callback(lambda _: self._wake())
+        cancelled.listen(self.handle.cancel)
         cancelled.listen(self._wake)
 
     def events(self) -> Iterator[tuple[int, int] | RoleResult]:
@@ -72,15 +106,14 @@ class Job:
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._latest or self.future.done() or self._cancelled.is_set())
+                self._changed.wait_for(lambda: self._latest or self.handle.future.done() or self._cancelled.is_set())
                 latest, self._latest = self._latest, None
             if self._cancelled.is_set():
-                self.future.cancel()
                 raise JobCancelledError("the job was cancelled")
             if latest is not None:
                 yield latest
-            elif self.future.done():
-                yield self.future.result()
+            elif self.handle.future.done():
+                yield self.handle.result()
                 return
 
     def _report(self, done: int, total: int) -> None:

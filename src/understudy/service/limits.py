@@ -14,7 +14,7 @@ class Limits:
     """Bounds that keep a service on its feet.
 
     Attributes:
-        workers: Jobs that run at once; 0 takes one per core.
+        workers: Jobs that run at once on each device; 0 shares one per core among the devices.
         max_requests: Run calls that are open at once, running or waiting; further ones are told to try again.
         max_request_bytes: Most bytes of pixels that one request may bring.
         max_total_bytes: Most bytes of pixels that open requests hold together; further ones wait, pixels unread.
@@ -29,7 +29,10 @@ class Limits:
     max_run_s: Annotated[float, Field(gt=0)] = 6 * 3600.0
     drain_s: Annotated[float, Field(ge=0)] = 30.0
 
-    @property
-    def job_threads(self) -> int:
-        """Jobs that run at once."""
-        return self.workers or available_cores()
+    def workers_on(self, devices: int) -> int:
+        """Jobs that run at once on each device.
+
+        Args:
+            devices: How many there are.
+        """
+        return self.workers or max(1, available_cores() // devices)

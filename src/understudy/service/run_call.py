@@ -5,19 +5,19 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from understudy.codec.jobs import clean_request_id, request_from_pb, result_to_pb
 from understudy.codec.messages import Malformed, RequestPart, ResponsePart
 from understudy.codec.pixels import Receiver, chunks
-from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import RoleResult
 from understudy.service.admission import Admission
-from understudy.service.job import CancelFlag, Job
+from understudy.service.caller import Caller, caller_of
+from understudy.service.job import CancelFlag, Job, ticket_for
 from understudy.service.limits import Limits
 from understudy.service.log import log_event
+from understudy.service.queue import JobQueue
 from understudy.service.rpc_errors import CallLog, rpc_errors
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
@@ -28,17 +28,15 @@ class RunCalls:
     """Serves ``Run``.
 
     Args:
-        engine: Any engine; it stays its owner's to close.
+        queue: Where requests wait for a worker.
         limits: How much to take on.
         admission: Who may come in.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, admission: Admission) -> None:
-        self._engine = engine
+    def __init__(self, queue: JobQueue, limits: Limits, admission: Admission) -> None:
+        self._queue = queue
         self._limits = limits
         self._admission = admission
-        self._executor = ThreadPoolExecutor(limits.job_threads, thread_name_prefix="understudy-job")
-        self._running: set[Future[RoleResult]] = set()
 
     def run(self, requests: Requests, context: Any) -> Iterator[ResponsePart]:
         """Answers one call."""
@@ -58,7 +56,7 @@ class RunCalls:
             with rpc_errors(context, call):
                 self._admission.enter()
                 try:
-                    yield from self._run(requests, call, cancelled)
+                    yield from self._run(requests, call, cancelled, caller_of(context), remaining)
                 finally:
                     self._admission.leave()
         finally:
@@ -68,26 +66,23 @@ class RunCalls:
             facts = {"request_id": call.request_id, "peer": context.peer(), "seconds": seconds, **call.fields}
             log_event("run", facts)
 
-    def shut_down(self, timeout_s: float) -> bool:
-        """Drops jobs that have not begun and waits for the rest; False when the time is over first."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        return not wait(list(self._running), timeout_s).not_done
-
-    def _run(self, requests: Requests, call: CallLog, cancelled: CancelFlag) -> Iterator[ResponsePart]:
+    def _run(
+        self, requests: Requests, call: CallLog, cancelled: CancelFlag, caller: Caller, remaining_s: float | None
+    ) -> Iterator[ResponsePart]:
         header = _first(requests)
         call.request_id = clean_request_id(header.request_id) or call.request_id
         head = request_from_pb(header)
         call.fields.update(role=head.params.role.value, pack=str(head.pack), plates=len(header.plates))
         receiver = Receiver(header.plates, max_bytes=self._limits.max_request_bytes)
         call.fields["bytes"] = receiver.size
+        ticket = ticket_for(header, caller, size=receiver.size, remaining_s=remaining_s)
+        self._queue.require_time(ticket)
         self._admission.reserve(receiver.size, cancelled.is_set)
         job: Job | None = None
         try:
             _receive(requests, receiver)
             request = head.with_plates(receiver.finish())
-            job = Job(self._engine, request, cancelled, self._executor)
-            self._running.add(job.future)
-            job.future.add_done_callback(self._running.discard)
+            job = Job(self._queue, request, cancelled, ticket)
             del receiver, request
             for event in job.events():
                 if isinstance(event, RoleResult):
@@ -101,7 +96,7 @@ class RunCalls:
             if job is None:
                 self._admission.release(size)
             else:
-                job.future.add_done_callback(lambda _: self._admission.release(size))
+                job.handle.future.add_done_callback(lambda _: self._admission.release(size))
 
 
 def _first(requests: Requests) -> pb.RunHeader:

@@ -38,7 +38,7 @@ class Service:
     """An engine behind gRPC. Use it as a context manager, or call `start` and `stop`.
 
     Args:
-        engine: Any engine; it stays the caller's to close, after `stop`.
+        engine: Any engine, or one per device; they stay the caller's to close, after `stop`.
         listen: Address, or several; port 0 takes a free one.
         limits: How much to take on.
         reflection: Let tools list the service's methods.
@@ -50,7 +50,7 @@ class Service:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | Sequence[Engine],
         listen: str | Sequence[str],
         *,
         limits: Limits | None = None,
@@ -69,7 +69,7 @@ class Service:
                     fix="listen on 127.0.0.1 or unix:path, or add --insecure-listen-anywhere on a network you trust",
                 )
         self._limits = limits or Limits()
-        self._servicer = Servicer(engine, self._limits)
+        self._servicer = Servicer(engine if isinstance(engine, Sequence) else (engine,), self._limits)
         self._health = health.HealthServicer(
             experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, thread_name_prefix="health")
         )
@@ -107,7 +107,7 @@ class Service:
         server.start()
         self._server = server
         self._tell_health(health_pb2.HealthCheckResponse.SERVING)
-        log_event("serving", {"addresses": self.addresses, "workers": self._limits.job_threads})
+        log_event("serving", {"addresses": self.addresses, "workers": self._servicer.queue.snapshot().workers})
         return self.address
 
     def stop(self, drain_s: float | None = None) -> bool:

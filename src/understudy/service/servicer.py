@@ -2,6 +2,7 @@
 """The methods of the service."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ from understudy.contracts.errors import UsageError
 from understudy.service.admission import Admission
 from understudy.service.introduce import introduced
 from understudy.service.limits import Limits
+from understudy.service.queue import JobQueue
 from understudy.service.rpc_errors import CallLog, rpc_errors
 from understudy.service.run_call import RunCalls
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -23,14 +25,15 @@ class Servicer:
     """Serves an engine.
 
     Args:
-        engine: Any engine; it stays its owner's to close.
+        engines: One per device; they stay their owner's to close. The first one says what they are.
         limits: How much to take on.
     """
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine = engine
+    def __init__(self, engines: Sequence[Engine], limits: Limits) -> None:
+        self._engine = engines[0]
         self.admission = Admission(limits)
-        self._run_calls = RunCalls(engine, limits, self.admission)
+        self.queue = JobQueue(engines, limits.workers_on(len(engines)))
+        self._run_calls = RunCalls(self.queue, limits, self.admission)
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """The methods with their serializers, for `grpc.Server.add_generic_rpc_handlers`."""
@@ -61,4 +64,5 @@ class Servicer:
 
     def shut_down(self, timeout_s: float) -> bool:
         """Drops jobs that have not begun and waits for the rest; False when the time is over first."""
-        return self._run_calls.shut_down(timeout_s)
+        self.queue.close()
+        return self.queue.join(timeout_s)

@@ -217,5 +217,5 @@ def test_logs_are_lines_of_json() -> None:
 
 
 def test_workers_default_to_the_cores_this_process_may_use() -> None:
-    assert Limits().job_threads == len(os.sched_getaffinity(0))
-    assert Limits(workers=3).job_threads == 3
+    assert Limits().workers_on(1) == len(os.sched_getaffinity(0))
+    assert Limits(workers=3).workers_on(2) == 3

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from contract.service.rig import assert_same_error
 from understudy.codec.errors import error_from_status, error_to_status
 from understudy.contracts import errors
-from understudy.contracts.errors import PlateError, UnavailableError, UnderstudyError
+from understudy.contracts.errors import BusyError, PlateError, UnavailableError, UnderstudyError
 
 TREE = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, UnderstudyError)]
 
@@ -29,7 +30,7 @@ def test_every_class_comes_back_with_its_facts(cls: type[UnderstudyError], where
 
 
 def test_the_tree_is_whole() -> None:
-    assert len(TREE) == 22
+    assert len(TREE) == 23
 
 
 def test_the_documented_table_is_the_one_in_the_code() -> None:
@@ -64,6 +65,31 @@ def test_details_are_those_of_google_rpc() -> None:
     assert bad.field_violations[0].field == "plate 'a'"
     assert "RetryInfo" not in found
     assert set(details(UnavailableError("busy"))) == {"ErrorInfo", "RetryInfo"}
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.25, 7.0, 59.5])
+def test_a_busy_service_says_when_to_try_again(delay_s: float) -> None:
+    status = error_to_status(BusyError("full", retry_after_s=delay_s))
+    assert status.code == code_pb2.RESOURCE_EXHAUSTED
+    retry = details(BusyError("full", retry_after_s=delay_s))["RetryInfo"]
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToTimedelta().total_seconds() == delay_s
+    back = error_from_status(status)
+    assert isinstance(back, BusyError)
+    assert back.retry_after_s == delay_s
+
+
+def test_an_absurd_delay_is_not_believed() -> None:
+    status = error_to_status(BusyError("full"))
+    for seconds, want in ((-5, 0.0), (10**9, 3600.0)):
+        status.details[1].Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds)))
+        back = error_from_status(status)
+        assert isinstance(back, BusyError)
+        assert back.retry_after_s == want
+    del status.details[1]
+    back = error_from_status(status)
+    assert isinstance(back, BusyError)
+    assert back.retry_after_s == 2.0
 
 
 def test_an_error_of_elsewhere_comes_back_as_its_base() -> None:

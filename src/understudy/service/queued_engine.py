@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine whose requests wait in the queue like everybody's."""
+
+from dataclasses import replace
+
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
+from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.service.fair_order import Ticket
+from understudy.service.queue import JobQueue
+
+
+class QueuedEngine:
+    """Runs each request as a job of a queue, so that a long render takes a worker one frame at a time.
+
+    To be used from a thread of its own, never from a worker of the same queue, which would wait for itself.
+
+    Args:
+        queue: Where the requests wait.
+        ticket: Whose they are and how urgent; label, pack and cost are each request's own.
+    """
+
+    def __init__(self, queue: JobQueue, ticket: Ticket) -> None:
+        self._queue = queue
+        self._ticket = ticket
+
+    def info(self) -> EngineInfo:
+        """What the engine is and which packs it has."""
+        return self._queue.engines[0].info()
+
+    def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
+        """Waits for a worker and runs one request.
+
+        Raises:
+            JobCancelledError: It was cancelled, waiting or running.
+            UnavailableError: Its deadline passed while it waited, or the service stops.
+            UnderstudyError: Any of the tree, as the engine raised it.
+        """
+        ticket = replace(
+            self._ticket,
+            label=f"{request.params.role.value} {request.pack.id}",
+            pack=request.pack.sha256 or request.pack.id,
+            bytes=sum(plate.nbytes for plate in request.plates.values()),
+        )
+        return self._queue.submit(lambda engine: engine.run(request, control), ticket).result(control.cancelled)
+
+    def close(self) -> None:
+        """Nothing: the engines are the service's."""
