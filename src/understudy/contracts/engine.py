@@ -2,11 +2,14 @@
 """The engine protocol: in this process, or over gRPC."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from understudy.contracts.errors import JobCancelledError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
+from understudy.contracts.manifest import Role
+from understudy.contracts.model import PackedModel
 
 
 def _ignore(_done: int, _total: int) -> None:
@@ -115,10 +118,10 @@ class PackState:
         state: ``available`` (found, not in memory), ``loading``, ``ready``, ``draining`` (replaced or unloaded, still
             in use) or ``failed``.
         device: Where it runs; empty before it is loaded.
-        users: Calls that use it now.
-        resident_bytes: Memory it holds, as measured when it was loaded and warmed up.
+        users: Calls that use it now, or wait for it to load.
+        resident_bytes: Memory it holds, estimated when it was loaded and warmed up; 0 when it is not in memory.
         pinned: Never evicted: somebody asked for it to be loaded.
-        problem: Why it failed; empty otherwise.
+        problem: Why it failed or, of one that is not ``failed``, why the changed files beside it were not taken.
     """
 
     pin: PackPin
@@ -151,4 +154,52 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees models or the connection."""
+        ...
+
+
+class ManagedEngine(Engine, Protocol):
+    """An engine that says which models are in memory, and can be told."""
+
+    def states(self) -> tuple[PackState, ...]:
+        """Every pack by role, id and version, then those that were replaced or removed and are still in use."""
+        ...
+
+    def load(self, pin: PackPin) -> PackState:
+        """Loads a pack, warms it up and keeps it in memory until it is unloaded.
+
+        Raises:
+            PackError: It is missing, broken or not the pinned one.
+            MemoryBudgetError: It does not fit.
+        """
+        ...
+
+    def unload(self, pin: PackPin) -> PackState:
+        """Lets a pack go: at once, or when the calls that use it end. A later request loads it again.
+
+        Returns:
+            ``available``, or ``draining`` while it is in use.
+
+        Raises:
+            PackError: It is missing or not the pinned one.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Looks now for packs that were changed, added or removed; an unsound one leaves what was there."""
+        ...
+
+    def lease(self, pin: PackPin, role: Role | None = None) -> AbstractContextManager[PackedModel]:
+        """The model of a pack, in memory for as long as the context is open.
+
+        Raises:
+            PackError: It is missing, broken, of another role, or not the pinned one.
+            MemoryBudgetError: It does not fit.
+        """
+        ...
+
+    def observe(self, listener: Callable[[PackState], None]) -> None:
+        """Has ``listener`` told of each change of a pack's state, in order; a change of ``users`` alone is none.
+
+        It is called from whichever thread made the change, and must be quick.
+        """
         ...

@@ -21,12 +21,13 @@ relight                 ``image`` (h,w,3)                           ``normal`` (
 ======================  ==========================================  ====================================================
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from understudy.contracts.manifest import OptionValue
+from understudy.contracts.jobs import PackPin
+from understudy.contracts.manifest import OptionValue, PackManifest
 from understudy.contracts.plate import FloatImage
 
 Tensors = dict[str, FloatImage]
@@ -84,3 +85,22 @@ class Model(Protocol):
     def close(self) -> None:
         """Frees what the model holds; no call follows."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedModel:
+    """A loaded model with the promise it was loaded under.
+
+    Attributes:
+        manifest: The pack's manifest.
+        pin: Id, version and digest.
+        device: Where it runs: ``cpu``, ``cuda:0``.
+        run: One call, safe from several threads.
+        settle: Checks option values against the manifest and fills in defaults; raises UsageError.
+    """
+
+    manifest: PackManifest
+    pin: PackPin
+    device: str
+    run: Callable[[Mapping[str, FloatImage], Call], Tensors]
+    settle: Callable[[Mapping[str, OptionValue]], dict[str, OptionValue]]

@@ -2,24 +2,23 @@
 """The engine in this process: finds packs, loads each once, and hands requests to the roles."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
-from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackState
 from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
-from understudy.contracts.manifest import OptionValue, Role
-from understudy.contracts.model import Call, Tensors
-from understudy.contracts.plate import FloatImage
+from understudy.contracts.manifest import Role
+from understudy.contracts.model import PackedModel
 from understudy.packs.discovery import Discovery, discover
-from understudy.packs.options import settle_options
-from understudy.packs.pack import Pack
-from understudy.roles.tools import PackedModel
-from understudy.runtimes.load import LoadedModel, load_model
+from understudy.roles.pack_settings import PackSettings
+from understudy.roles.residency import Residency
+from understudy.roles.resident import Resident, load_resident
 from understudy.runtimes.providers import onnx_providers
 
 
@@ -30,19 +29,31 @@ class LocalEngine:
         device: ``auto`` (a GPU when it is there, else the CPU), ``cpu`` or ``cuda``.
         ocio_config: Name or path of the config for requests that name none; empty for ``$OCIO`` or the pinned one.
         extra_packs: Pack folders beside those on the search path; they are looked at first.
+        settings: How packs are kept in memory; None takes the defaults.
 
     Raises:
         ColorspaceError: The OCIO config can't be loaded.
     """
 
-    def __init__(self, *, device: str = "auto", ocio_config: str = "", extra_packs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        ocio_config: str = "",
+        extra_packs: Sequence[Path] = (),
+        settings: PackSettings | None = None,
+    ) -> None:
         self._device = device
         self._ocio_config = ocio_config
         self._color = ColorConfig.load(ocio_config)
-        self._found: Discovery = discover(extra_packs)
-        self._models: dict[str, tuple[PackedModel, str]] = {}
-        self._open: list[LoadedModel] = []
-        self._lock = threading.Lock()
+        self._extra_packs = tuple(extra_packs)
+        self._found: Discovery = discover(self._extra_packs)
+        self._finding = threading.Lock()  # a pack is found and reserved, or replaced and retired, in one step
+        self._refreshing = threading.Lock()
+        self._listeners: list[Callable[[PackState], None]] = []
+        self._residency = Residency(
+            lambda pack: load_resident(pack, self._device), settings or PackSettings(), self._told
+        )
 
     def info(self) -> EngineInfo:
         """What this engine is and which packs it has."""
@@ -68,60 +79,115 @@ class LocalEngine:
         run: Callable[[RoleRequest, _Tools, Control], RoleResult] = import_module(f"understudy.roles.{role.value}").run
         control.check()
         try:
-            tools = _Tools(color, self._load)
-            result = run(request, tools, control)
-            return replace(result, report={**result.report, **tools.report()})
+            with ExitStack() as leases:
+                tools = _Tools(color, lambda pin, role: leases.enter_context(self._leased(pin, role, control)))
+                result = run(request, tools, control)
+                return replace(result, report={**result.report, **tools.report()})
         except MemoryError as error:
             size = max((f"{p.width}x{p.height}" for p in request.plates.values()), default="")
             raise MemoryBudgetError(
                 f"{role.value} ran out of memory", where=size or None, fix="use smaller tiles (--tile)"
             ) from error
 
+    def states(self) -> tuple[PackState, ...]:
+        """Every pack by role, id and version, then those that were replaced or removed and are still in use."""
+        with self._finding:
+            registry = self._found.registry
+            known = {state.pin.sha256: state for state in self._residency.states()}
+        states = [known.pop(pack.digest, PackState(pin=pack.pin, state="available")) for pack in registry]
+        return (*states, *known.values())
+
+    def load(self, pin: PackPin) -> PackState:
+        """Loads a pack, warms it up and keeps it in memory until it is unloaded.
+
+        Raises:
+            PackError: It is missing, broken or not the pinned one.
+            MemoryBudgetError: It does not fit.
+        """
+        with self._finding:
+            entry = self._residency.reserve(self._found.registry.find(pin))
+        try:
+            self._residency.wait(entry)
+            self._residency.pin(entry)
+        finally:
+            self._residency.release(entry)
+        return entry.shown()
+
+    def unload(self, pin: PackPin) -> PackState:
+        """Lets a pack go: at once, or when the calls that use it end. A later request loads it again.
+
+        Returns:
+            ``available``, or ``draining`` while it is in use.
+
+        Raises:
+            PackError: It is missing or not the pinned one.
+        """
+        pack = self._found.registry.find(pin)
+        return self._residency.retire(pack.digest) or PackState(pin=pack.pin, state="available")
+
+    def refresh(self) -> None:
+        """Looks now for packs that were changed, added or removed."""
+        with self._refreshing:
+            found = discover(self._extra_packs)
+            with self._finding:
+                before, self._found = self._found, found
+                kept = {pack.digest for pack in found.registry}
+            for pack in before.registry:
+                if pack.digest not in kept:
+                    self._residency.retire(pack.digest)
+
+    @contextmanager
+    def lease(self, pin: PackPin, role: Role | None = None) -> Iterator[PackedModel]:
+        """The model of a pack, in memory for as long as the context is open.
+
+        Raises:
+            PackError: It is missing, broken, of another role, or not the pinned one.
+            MemoryBudgetError: It does not fit.
+        """
+        with self._leased(pin, role) as resident:
+            yield resident.packed
+
+    def observe(self, listener: Callable[[PackState], None]) -> None:
+        """Has ``listener`` told of each change of a pack's state, in order; a change of ``users`` alone is none.
+
+        It is called from whichever thread made the change, and must be quick.
+        """
+        self._listeners.append(listener)
+
     def close(self) -> None:
         """Frees the models."""
-        with self._lock:
-            for loaded in self._open:
-                loaded.model.close()
-            self._open.clear()
-            self._models.clear()
+        self._residency.close()
 
-    def _load(self, pin: PackPin, role: Role) -> tuple[PackedModel, str]:
-        pack = self._found.registry.find(pin, role)
-        with self._lock:
-            if pack.digest not in self._models:
-                loaded = load_model(pack, device=self._device)
-                self._open.append(loaded)
-                self._models[pack.digest] = (_packed(pack, loaded), loaded.note)
-            return self._models[pack.digest]
+    @contextmanager
+    def _leased(self, pin: PackPin, role: Role | None, control: Control = NO_CONTROL) -> Iterator[Resident]:
+        with self._finding:
+            entry = self._residency.reserve(self._found.registry.find(pin, role))
+        try:
+            yield self._residency.wait(entry, control)
+        finally:
+            self._residency.release(entry)
+
+    def _told(self, state: PackState) -> None:
+        for listener in tuple(self._listeners):
+            listener(state)
 
 
 class _Tools:
-    def __init__(self, color: ColorConfig, load: Callable[[PackPin, Role], tuple[PackedModel, str]]) -> None:
+    """What a role is given for one request."""
+
+    def __init__(self, color: ColorConfig, lease: Callable[[PackPin, Role], Resident]) -> None:
         self.color = color
-        self._load = load
+        self._lease = lease
         self._devices: list[str] = []
         self._notes: list[str] = []
 
     def load(self, pin: PackPin, role: Role) -> PackedModel:
-        packed, note = self._load(pin, role)
-        self._devices.append(packed.device)
-        self._notes += [note] if note else []
-        return packed
+        resident = self._lease(pin, role)
+        self._devices.append(resident.packed.device)
+        self._notes += [resident.note] if resident.note else []
+        return resident.packed
 
     def report(self) -> dict[str, str]:
         """Where the models ran, and what a runtime has to say of it."""
         found = {"device": ", ".join(dict.fromkeys(self._devices)), "note": "; ".join(dict.fromkeys(self._notes))}
         return {name: text for name, text in found.items() if text}
-
-
-def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
-    lock = threading.Lock()
-
-    def run(tensors: Mapping[str, FloatImage], call: Call) -> Tensors:
-        with lock:
-            return loaded.model.run(tensors, call)
-
-    def settle(given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        return settle_options(pack.manifest, given)
-
-    return PackedModel(manifest=pack.manifest, pin=pack.pin, device=loaded.device, run=run, settle=settle)

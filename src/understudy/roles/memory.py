@@ -8,6 +8,22 @@ from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.plate import Window
 
 
+def total_bytes() -> int:
+    """Memory that this process may ever have: the machine's, or a container's limit where that is less."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = _number("/sys/fs/cgroup/memory.max")
+    return machine if limit is None else min(machine, limit)
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds now (RSS); 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def available_bytes() -> int:
     """Memory that can be had without swapping: the kernel's estimate, and no more than a container's limit leaves."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,34 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a role may use: a color config and loaded models. Each role module has ``run(request, tools, control)``."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from understudy.color.config import ColorConfig
 from understudy.contracts.jobs import PackPin
-from understudy.contracts.manifest import OptionValue, PackManifest, Role
-from understudy.contracts.model import Call, Tensors
-from understudy.contracts.plate import FloatImage
+from understudy.contracts.manifest import Role
+from understudy.contracts.model import PackedModel
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackedModel:
-    """A loaded model with the promise it was loaded under.
-
-    Attributes:
-        manifest: The pack's manifest.
-        pin: Id, version and digest.
-        device: Where it runs: ``cpu``, ``cuda:0``.
-        run: One call, safe from several threads.
-        settle: Checks option values against the manifest and fills in defaults; raises UsageError.
-    """
-
-    manifest: PackManifest
-    pin: PackPin
-    device: str
-    run: Callable[[Mapping[str, FloatImage], Call], Tensors]
-    settle: Callable[[Mapping[str, OptionValue]], dict[str, OptionValue]]
+__all__ = ["PackedModel", "RoleTools"]
 
 
 class RoleTools(Protocol):
@@ -40,7 +20,7 @@ class RoleTools(Protocol):
         ...
 
     def load(self, pin: PackPin, role: Role) -> PackedModel:
-        """The model of a pack, loaded once and shared.
+        """The model of a pack, loaded once, shared, and kept in memory until the request ends.
 
         Raises:
             PackError: It is missing, broken, of another role, or not the pinned one.

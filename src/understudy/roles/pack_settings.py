@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an engine keeps its packs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackSettings:
+    """How long models stay in memory, and how soon changed packs are seen.
+
+    Attributes:
+        resident_bytes: Memory that models may hold while nobody uses them; 0 takes half of the machine's, or of the
+            container's limit. A model in use is never made to leave, so the budget bounds what is kept, not what runs.
+        resident_vram_bytes: The same on each GPU; 0 sets no bound.
+        idle_unload_s: A model that nobody used for so long leaves memory; 0 lets it stay.
+        reload_s: How often a service looks for changed packs; 0: only when it is told to.
+        retry_s: How long a pack that did not load is left alone, unless its files change; doubled with each failure.
+    """
+
+    resident_bytes: int = 0
+    resident_vram_bytes: int = 0
+    idle_unload_s: float = 900.0
+    reload_s: float = 3.0
+    retry_s: float = 5.0
