@@ -24,13 +24,17 @@ relight                 ``image`` (h,w,3)                           ``normal`` (
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import OptionValue, PackManifest
 from understudy.contracts.plate import FloatImage
 
 Tensors = dict[str, FloatImage]
+Tensor = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,94 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSpec:
+    """A tensor that a model takes or gives, as the model itself has it.
+
+    Attributes:
+        name: The model's own name.
+        dtype: The model's own type.
+        shape: Its sides; -1 is any.
+        optional: It may be left out; then the call's ``scale``, ``time`` or option of that name is taken.
+    """
+
+    name: str
+    dtype: "np.dtype[Any]"
+    shape: tuple[int, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSignature:
+    """All tensors of a model.
+
+    Attributes:
+        platform: What runs it: ``onnxruntime_onnx`` or ``python``.
+        layout: Axes of an image: ``NCHW`` with N = 1, or ``HWC``.
+        inputs: What it takes.
+        outputs: What it gives.
+    """
+
+    platform: str
+    layout: Literal["NCHW", "HWC"]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+WhenCancelled = Callable[[Callable[[], object]], object]
+"""Takes a function to call, once, when the caller gives up."""
+
+
+class TensorModel(Protocol):
+    """A loaded model as itself: its own names, types and layout, no tiles, no color.
+
+    Images may be float16 or float32 whatever the model has, on the way in and on the way out; what is finite and beyond
+    half's range becomes ±65504 where float16 is written.
+    """
+
+    def signature(self) -> TensorSignature:
+        """Its tensors. A model that does not declare them is run once, on a small picture, to see.
+
+        Raises:
+            PackError: It failed then.
+        """
+        ...
+
+    def output_shapes(self, shapes: Mapping[str, tuple[int, ...]], call: Call, /) -> dict[str, tuple[int, ...]]:
+        """The shape of every output for inputs of these shapes.
+
+        Raises:
+            UsageError: An input is unknown, missing, or of a shape that the model does not take.
+        """
+        ...
+
+    def run_tensors(
+        self,
+        inputs: Mapping[str, Tensor],
+        outputs: Mapping[str, Tensor],
+        call: Call,
+        /,
+        *,
+        when_cancelled: WhenCancelled | None = None,
+    ) -> None:
+        """One call; from one thread at a time.
+
+        Args:
+            inputs: C-contiguous, of shapes that `output_shapes` took.
+            outputs: What is wanted: C-contiguous arrays of the shapes that it gave, to be written. They overlap neither
+                each other nor an input.
+            call: ``scale``, ``time`` and ``options``; no region.
+            when_cancelled: A model that can be stopped amid a call asks here to be told.
+
+        Raises:
+            UsageError: An input has a type that the model does not take, or an output is one that it did not give.
+            PackError: The model failed.
+            MemoryBudgetError: It ran out of memory.
+            JobCancelledError: It was stopped.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedModel:
     """A loaded model with the promise it was loaded under.
 
@@ -96,6 +188,7 @@ class PackedModel:
         pin: Id, version and digest.
         device: Where it runs: ``cpu``, ``cuda:0``.
         run: One call, safe from several threads.
+        tensors: The same model without its role: its own names, types and layout. Safe from several threads.
         settle: Checks option values against the manifest and fills in defaults; raises UsageError.
     """
 
@@ -103,4 +196,5 @@ class PackedModel:
     pin: PackPin
     device: str
     run: Callable[[Mapping[str, FloatImage], Call], Tensors]
+    tensors: TensorModel
     settle: Callable[[Mapping[str, OptionValue]], dict[str, OptionValue]]

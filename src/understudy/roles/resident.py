@@ -4,20 +4,23 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
-import numpy as np
-
-from understudy.contracts.manifest import OptionValue, PackManifest, Role
-from understudy.contracts.model import Call, PackedModel, Region, Tensors
+from understudy.contracts.manifest import OptionValue
+from understudy.contracts.model import (
+    Call,
+    PackedModel,
+    Tensor,
+    TensorModel,
+    Tensors,
+    TensorSignature,
+    WhenCancelled,
+)
 from understudy.contracts.plate import FloatImage
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack
 from understudy.roles.memory import resident_bytes
 from understudy.runtimes.load import LoadedModel, load_model
-from understudy.runtimes.outputs import input_names
-
-_WARM_UP_SIDE = 64
+from understudy.runtimes.warm_up import warm_up_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,28 +76,6 @@ def file_bytes(pack: Pack) -> int:
     return sizes
 
 
-def warm_up_call(manifest: PackManifest) -> tuple[dict[str, FloatImage], Call]:
-    """Tensors of the smallest useful size, a flat gray, and the call to run them with."""
-    contract = manifest.contract
-    side = max(_WARM_UP_SIDE, contract.minimum_size)
-    side = -(-side // contract.multiple_of) * contract.multiple_of
-    low, high = contract.domain or (0.0, 1.0)
-    gray = np.full((side, side, contract.channels or 3), (low + high) / 2, np.float32)
-    still = np.zeros((side, side, 2), np.float32)
-    names = input_names(manifest.role)
-    tensors = {name: still if name in {"forward", "backward"} else gray for name in names}
-    options = settle_options(manifest, {})
-    if manifest.role is not Role.UPSCALE:
-        return tensors, Call(time=0.5, options=options)
-    offered = contract.scales
-    scale = Fraction(2) if not offered or 2.0 in offered else Fraction(str(min(offered)))
-    # A margin of a radius around what is asked for, as a tile has.
-    margin = min(max(contract.radius, 0) + 1, side // 2 - 1)
-    margin -= margin % scale.denominator  # the region begins at a whole pixel of the output
-    size = int((side - 2 * margin) * scale)
-    return tensors, Call(scale=scale, region=Region(-margin, -margin, 0, 0, size, size), options=options)
-
-
 def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
     lock = threading.Lock()
 
@@ -105,4 +86,42 @@ def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
     def settle(given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         return settle_options(pack.manifest, given)
 
-    return PackedModel(manifest=pack.manifest, pin=pack.pin, device=loaded.device, run=run, settle=settle)
+    return PackedModel(
+        manifest=pack.manifest,
+        pin=pack.pin,
+        device=loaded.device,
+        run=run,
+        tensors=_OneAtATime(loaded.tensors, lock),
+        settle=settle,
+    )
+
+
+class _OneAtATime:
+    """A model's own tensors; it runs for one thread at a time, whichever way it is asked."""
+
+    def __init__(self, tensors: TensorModel, lock: threading.Lock) -> None:
+        self._tensors = tensors
+        self._lock = lock
+
+    def signature(self) -> TensorSignature:
+        """Its tensors."""
+        with self._lock:
+            return self._tensors.signature()
+
+    def output_shapes(self, shapes: Mapping[str, tuple[int, ...]], call: Call, /) -> dict[str, tuple[int, ...]]:
+        """The shape of every output."""
+        with self._lock:
+            return self._tensors.output_shapes(shapes, call)
+
+    def run_tensors(
+        self,
+        inputs: Mapping[str, Tensor],
+        outputs: Mapping[str, Tensor],
+        call: Call,
+        /,
+        *,
+        when_cancelled: WhenCancelled | None = None,
+    ) -> None:
+        """One call."""
+        with self._lock:
+            self._tensors.run_tensors(inputs, outputs, call, when_cancelled=when_cancelled)

@@ -4,14 +4,15 @@
 import re
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from understudy.contracts.errors import MemoryBudgetError, PackError, UnderstudyError, UsageError
 from understudy.contracts.manifest import PackManifest
-from understudy.contracts.model import Call, Model, Tensors
+from understudy.contracts.model import Call, Model, TensorModel, Tensors
 from understudy.contracts.plate import FloatImage
+from understudy.runtimes.hwc_tensors import HwcTensors
 from understudy.runtimes.outputs import checked_outputs
 
 _DEVICE = re.compile(r"^(auto|cpu|cuda(:\d+)?)$")
@@ -43,12 +44,14 @@ class LoadedModel:
         model: Its ``run`` raises nothing but our errors, and returns tensors of the right names and shapes.
             One thread at a time.
         device: Where it runs: ``cpu``, ``cuda:0``.
+        tensors: The same model without its role: its own names, types and layout. One thread at a time.
         providers: ONNX Runtime's execution providers in use; empty for Python packs.
         note: What the caller should show, such as a fallback to the CPU; empty if there is nothing to say.
     """
 
     model: Model
     device: str
+    tensors: TensorModel
     providers: tuple[str, ...] = ()
     note: str = ""
 
@@ -73,13 +76,12 @@ def load_model(pack: PackFiles, *, device: str = "auto") -> LoadedModel:
         from understudy.runtimes.python import load_adapter
 
         note = f"{pack.manifest.id} runs on the CPU only" if device.startswith("cuda") else ""
-        return LoadedModel(model=_Guarded(load_adapter(pack), pack), device="cpu", note=note)
+        model = _Guarded(load_adapter(pack), pack)
+        return LoadedModel(model=model, device="cpu", tensors=HwcTensors(model, pack.manifest, "python"), note=note)
     from understudy.runtimes.onnx import load_onnx
 
     loaded = load_onnx(pack, device)
-    return LoadedModel(
-        model=_Guarded(loaded.model, pack), device=loaded.device, providers=loaded.providers, note=loaded.note
-    )
+    return replace(loaded, model=_Guarded(loaded.model, pack))
 
 
 class _Guarded:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs ``.onnx`` models through ONNX Runtime.
 
-What a graph must look like (all tensors float32, NCHW with N = 1, names as in ``understudy.contracts.model``):
+What a graph must look like (tensors NCHW with N = 1, float32, or float16 where ``contract.precisions`` has it; names as
+in ``understudy.contracts.model``):
 
 - Inputs: the role's tensors (``image``; ``a b``; ``a b forward backward``). A graph with one input and a role with one
   tensor may name it as it likes, and so may a graph with one output and a role that requires one tensor. Further
@@ -23,16 +24,18 @@ from typing import Any
 import numpy as np
 
 from understudy.contracts.cores import available_cores
-from understudy.contracts.errors import MemoryBudgetError, PackError
+from understudy.contracts.errors import PackError
 from understudy.contracts.manifest import PackManifest, Role
 from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.load import LoadedModel, PackFiles
 from understudy.runtimes.onnx_file import BUILT_IN_DOMAINS, onnx_facts
+from understudy.runtimes.onnx_tensors import DTYPES, OnnxTensors, knob_tensor, run_failure
 from understudy.runtimes.outputs import input_names, output_channels
 from understudy.runtimes.providers import CPU, CUDA, import_onnxruntime, settled_device, wanted_providers
+from understudy.runtimes.tensor_shapes import as_type
 
-_KNOB_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
+_KNOB_TYPES = ("tensor(float)", "tensor(int64)", "tensor(bool)")
 _EXCHANGED = {"a": "b", "b": "a"}
 
 
@@ -65,8 +68,13 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
     providers = tuple(session.get_providers())
     where, note = settled_device(device, providers, has_cuda=CUDA in ort.get_available_providers())
     plan = _plan(pack.manifest, session, path.as_posix())
+    tensors = OnnxTensors(session, pack.manifest, images=plan.images, outputs=plan.outputs, where=path.as_posix())
     return LoadedModel(
-        model=_OnnxModel(session, pack.manifest, plan, path), device=where, providers=providers or (CPU,), note=note
+        model=_OnnxModel(session, pack.manifest, plan, path),
+        device=where,
+        tensors=tensors,
+        providers=providers or (CPU,),
+        note=note,
     )
 
 
@@ -98,13 +106,15 @@ class _Plan:
         outputs: Tensor name to graph output.
         channels: The image's channel axis; 0 is free.
         size: Fixed (height, width), or None.
+        dtype: What the images are.
     """
 
     images: Mapping[str, str]
-    knobs: Mapping[str, tuple[type[np.generic], int]]
+    knobs: Mapping[str, tuple["np.dtype[Any]", int]]
     outputs: Mapping[str, str]
     channels: int
     size: tuple[int, int] | None
+    dtype: "np.dtype[Any]"
 
 
 def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
@@ -118,7 +128,8 @@ def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
     if set(images.values()) != set(pictures):
         fix = f"name them {', '.join(wanted)}; others may be scale, time or options"
         raise PackError(f"its inputs are {', '.join(inputs)}", where=where, fix=fix)
-    axes = [_axes(inputs[name], where) for name in images.values()]
+    types = _image_types(manifest)
+    axes = [_axes(inputs[name], types, where) for name in images.values()]
     channels, height, width = axes[0]
     if any(other[1:] != (height, width) for other in axes[1:]) or (height == 0) != (width == 0):
         fix = "give every input the same height and width, all fixed or all free"
@@ -134,32 +145,36 @@ def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
     if role is Role.UPSCALE and "scale" not in inputs and len(manifest.contract.scales) != 1:
         fix = "write contract.scales with its one factor, or give the graph an input named scale"
         raise PackError("has one scale factor, and the manifest does not name it", where=where, fix=fix)
-    return _Plan(images, _knobs(inputs, knob_names, where), _outputs(role, session, where), channels,
-                 (height, width) if height else None)  # fmt: skip
+    return _Plan(images, _knobs(inputs, knob_names, where), _outputs(role, session, types, where), channels,
+                 (height, width) if height else None, DTYPES[inputs[images[wanted[0]]].type])  # fmt: skip
 
 
-def _axes(node: Any, where: str) -> tuple[int, int, int]:
+def _image_types(manifest: PackManifest) -> tuple[str, ...]:
+    return ("tensor(float)", "tensor(float16)") if "float16" in manifest.contract.precisions else ("tensor(float)",)
+
+
+def _axes(node: Any, types: Sequence[str], where: str) -> tuple[int, int, int]:
     """Channels, height and width of an image input; 0 for a free axis."""
     shape = node.shape
-    if node.type != "tensor(float)" or len(shape) != 4 or (isinstance(shape[0], int) and shape[0] != 1):
+    if node.type not in types or len(shape) != 4 or (isinstance(shape[0], int) and shape[0] != 1):
         fix = "export it with float32 inputs of shape (1, channels, height, width)"
         raise PackError(f'its input "{node.name}" is {node.type} {shape}', where=where, fix=fix)
     channels, height, width = (axis if isinstance(axis, int) else 0 for axis in shape[1:])
     return channels, height, width
 
 
-def _knobs(inputs: Mapping[str, Any], names: set[str], where: str) -> dict[str, tuple[type[np.generic], int]]:
-    knobs: dict[str, tuple[type[np.generic], int]] = {}
+def _knobs(inputs: Mapping[str, Any], names: set[str], where: str) -> dict[str, tuple["np.dtype[Any]", int]]:
+    knobs: dict[str, tuple[np.dtype[Any], int]] = {}
     for name in inputs.keys() & names:
         node = inputs[name]
         if node.type not in _KNOB_TYPES or len(node.shape) > 1:
             fix = "make it a float32, int64 or bool scalar"
             raise PackError(f'its input "{name}" is {node.type} {node.shape}', where=where, fix=fix)
-        knobs[name] = (_KNOB_TYPES[node.type], len(node.shape))
+        knobs[name] = (DTYPES[node.type], len(node.shape))
     return knobs
 
 
-def _outputs(role: Role, session: Any, where: str) -> dict[str, str]:
+def _outputs(role: Role, session: Any, types: Sequence[str], where: str) -> dict[str, str]:
     nodes = {node.name: node for node in session.get_outputs()}
     if role is Role.UPSCALE and len(nodes) == 1:
         found = {"image": next(iter(nodes))}
@@ -169,7 +184,7 @@ def _outputs(role: Role, session: Any, where: str) -> dict[str, str]:
             fix = f"name them {', '.join(output_channels(role))}"
             raise PackError(f"its outputs are {', '.join(nodes)}", where=where, fix=fix)
     for name in found.values():
-        if nodes[name].type != "tensor(float)" or len(nodes[name].shape or [0, 0, 0, 0]) != 4:
+        if nodes[name].type not in types or len(nodes[name].shape or [0, 0, 0, 0]) != 4:
             fix = "export it with float32 outputs of shape (1, channels, height, width)"
             raise PackError(f'its output "{name}" is {nodes[name].type} {nodes[name].shape}', where=where, fix=fix)
     return found
@@ -262,16 +277,13 @@ class _OnnxModel:
 
     def _run_graph(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
         """One run of the graph on NCHW arrays; its outputs as (height, width, channels)."""
-        feeds: dict[str, np.ndarray[Any, Any]] = {self._plan.images[name]: image for name, image in images.items()}
-        feeds |= {name: self._knob(name, kind, rank, call) for name, (kind, rank) in self._plan.knobs.items()}
+        feeds = {self._plan.images[name]: as_type(image, self._plan.dtype) for name, image in images.items()}
+        for name, (dtype, rank) in self._plan.knobs.items():
+            feeds[name] = knob_tensor(self._manifest, name, dtype, rank, call)
         try:
             results = self._session.run(list(self._plan.outputs.values()), feeds)
         except Exception as error:
-            text = " ".join(str(error).split())
-            if "Failed to allocate memory" in text or "out of memory" in text.lower():
-                fix = "use smaller tiles"
-                raise MemoryBudgetError("ONNX Runtime ran out of memory", where=self._where, fix=fix) from None
-            raise PackError(f"ONNX Runtime failed: {text}"[:500], where=self._where) from None
+            raise run_failure(error, self._where) from None
         height, width = next(iter(images.values())).shape[2:]
         return {name: self._out(name, result, height, width, call)
                 for name, result in zip(self._plan.outputs, results, strict=True)}  # fmt: skip
@@ -283,17 +295,6 @@ class _OnnxModel:
             fix = f"it must be (1, channels, {expected[0]}, {expected[1]}) for an input of {width}x{height}"
             raise PackError(problem, where=self._where, fix=fix)
         return np.ascontiguousarray(result[0].transpose(1, 2, 0), dtype=np.float32)
-
-    def _knob(self, name: str, kind: type[np.generic], rank: int, call: Call) -> np.ndarray[Any, Any]:
-        value: float | int | bool
-        if name == "scale":
-            value = float(call.scale)
-        elif name == "time":
-            value = call.time
-        else:
-            spec, given = self._manifest.options[name], call.options[name]
-            value = spec.choices.index(str(given)) if spec.type == "choice" else float(given)
-        return np.full((1,) * rank, value, dtype=kind)
 
 
 def _to_nchw(image: FloatImage) -> FloatImage:
