@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any model as itself: the tensors of its role, (height, width, channels), as ``understudy.contracts.model`` has them."""
+"""Any model as itself: its role's tensors, (height, width, channels), as ``understudy.contracts.model`` has them."""
 
 from collections.abc import Mapping
 

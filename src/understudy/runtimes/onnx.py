@@ -70,7 +70,7 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
     plan = _plan(pack.manifest, session, path.as_posix())
     tensors = OnnxTensors(session, pack.manifest, images=plan.images, outputs=plan.outputs, where=path.as_posix())
     return LoadedModel(
-        model=_OnnxModel(session, pack.manifest, plan, path),
+        model=_OnnxModel(session, pack.manifest, plan, path, tensors),
         device=where,
         tensors=tensors,
         providers=providers or (CPU,),
@@ -199,8 +199,9 @@ def _overlap(manifest: PackManifest) -> int:
 class _OnnxModel:
     """A session as a model."""
 
-    def __init__(self, session: Any, manifest: PackManifest, plan: _Plan, path: Path) -> None:
+    def __init__(self, session: Any, manifest: PackManifest, plan: _Plan, path: Path, tensors: OnnxTensors) -> None:
         self._session = session
+        self._tensors = tensors
         self._manifest = manifest
         self._plan = plan
         self._where = path.as_posix()
@@ -227,6 +228,7 @@ class _OnnxModel:
     def close(self) -> None:
         """Drops the session."""
         self._session = None
+        self._tensors.close()
 
     def _run_whole(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
         if self._plan.size is None:

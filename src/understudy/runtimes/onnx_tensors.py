@@ -84,7 +84,7 @@ class OnnxTensors:
         sides = {name: (shapes[name][2], shapes[name][3]) for name in self._images}
         height, width = scaled_sides(self._manifest, call, *check_sides(self._manifest, sides))
         channels = shapes[self._images[0]][1]
-        found = {}
+        found: dict[str, tuple[int, ...]] = {}
         for name, spec in self._outputs.items():
             depth = spec.shape[1] if spec.shape and spec.shape[1] > 0 else self._channels[name] or channels
             found[name] = (1, depth, height, width)
@@ -149,7 +149,7 @@ class OnnxTensors:
                 if inputs[spec.name].dtype != spec.dtype:
                     problem = f"its samples are {inputs[spec.name].dtype}"
                     raise UsageError(problem, where=spec.name, fix=f"send {spec.dtype}")
-                feeds[spec.name] = np.require(inputs[spec.name], requirements="CA")
+                feeds[spec.name] = np.require(inputs[spec.name], requirements=["C", "A"])
             else:
                 feeds[spec.name] = knob_tensor(self._manifest, spec.name, spec.dtype, len(spec.shape), call)
         return feeds

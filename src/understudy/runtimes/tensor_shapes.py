@@ -102,7 +102,7 @@ def check_float(name: str, tensor: Tensor) -> None:
 def as_type(tensor: Tensor, dtype: "np.dtype[np.generic]") -> Tensor:
     """The tensor in a type, aligned and contiguous; itself when it is so already."""
     if tensor.dtype == dtype:
-        return np.require(tensor, requirements="CA")
+        return np.require(tensor, requirements=["C", "A"])
     made = np.empty(tensor.shape, dtype)
     copy_tensor(made, tensor)
     return made

@@ -5,11 +5,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from understudy.contracts.engine import PackState
 from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.manifest import Contract, Encoding, LicenseSpec, PackManifest, Role, RuntimeSpec, TrainingSpec
-from understudy.contracts.model import PackedModel
+from understudy.contracts.model import PackedModel, TensorModel
 from understudy.packs.pack import Pack
 from understudy.roles.pack_settings import PackSettings
 from understudy.roles.residency import Residency
@@ -55,7 +56,12 @@ class FakeLoader:
         if error := self.failures.get(pack.id):
             raise error
         packed = PackedModel(
-            manifest=pack.manifest, pin=pack.pin, device=self.device, run=lambda *_: {}, settle=lambda _: {}
+            manifest=pack.manifest,
+            pin=pack.pin,
+            device=self.device,
+            run=lambda *_: {},
+            tensors=cast("TensorModel", None),  # nobody asks
+            settle=lambda _: {},
         )
 
         def close() -> None:
