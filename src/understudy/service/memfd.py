@@ -81,7 +81,7 @@ def _open(path: str, flags: int) -> int:
 
 def _check_kind(handle: int, size: int) -> None:
     facts = os.fstat(handle)
-    if not stat.S_ISREG(facts.st_mode) or not os.readlink(f"/proc/self/fd/{handle}").startswith("/memfd:"):
+    if not stat.S_ISREG(facts.st_mode) or not _name(handle).startswith("/memfd:"):
         raise NotShareableError("the descriptor is no memory file")
     if facts.st_uid != os.geteuid():
         raise NotShareableError("the memory belongs to another user")
@@ -89,6 +89,10 @@ def _check_kind(handle: int, size: int) -> None:
         raise NotShareableError("the memory is of another size")
     if os.fstatvfs(handle).f_bsize != mmap.PAGESIZE:  # huge pages can run out while they are used: SIGBUS
         raise NotShareableError("the memory is of huge pages")
+
+
+def _name(handle: int) -> str:
+    return os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115 - a Path would only be turned into text again
 
 
 def _check_seals(memory: int) -> None:

@@ -67,6 +67,6 @@ class ShareCalls:
                     self._regions.drop(session, request.drop)
                     return pb.ShareResponse(dropped=request.drop)
                 case _:
-                    raise NotShareableError("this version of the service does not know the request")
+                    return pb.ShareResponse(refused="this version of the service does not know the request")
         except NotShareableError as refusal:
             return pb.ShareResponse(refused=str(refusal))
