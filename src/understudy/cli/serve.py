@@ -97,7 +97,9 @@ def serve(
         device=settings.engine.device,
         ocio_config=settings.engine.ocio,
         extra_packs=settings.engine.pack_folders,
+        settings=settings.packs,
     )
+    engine.watch()
     service = Service(
         engine,
         settings.listen.addresses,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine in this process: finds packs, loads each once, and hands requests to the roles."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,10 +14,11 @@ from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import PackedModel
-from understudy.packs.discovery import Discovery, discover
+from understudy.roles.library import Library
 from understudy.roles.pack_settings import PackSettings
 from understudy.roles.residency import Residency
 from understudy.roles.resident import Resident, load_resident
+from understudy.roles.upkeep import Upkeep
 from understudy.runtimes.providers import onnx_providers
 
 
@@ -46,26 +46,24 @@ class LocalEngine:
         self._device = device
         self._ocio_config = ocio_config
         self._color = ColorConfig.load(ocio_config)
-        self._extra_packs = tuple(extra_packs)
-        self._found: Discovery = discover(self._extra_packs)
-        self._finding = threading.Lock()  # a pack is found and reserved, or replaced and retired, in one step
-        self._refreshing = threading.Lock()
+        self._settings = settings or PackSettings()
         self._listeners: list[Callable[[PackState], None]] = []
-        self._residency = Residency(
-            lambda pack: load_resident(pack, self._device), settings or PackSettings(), self._told
-        )
+        self._residency = Residency(lambda pack: load_resident(pack, device), self._settings, self._told)
+        self._library = Library(extra_packs, self._settings, self._residency)
+        self._upkeep: Upkeep | None = None
 
     def info(self) -> EngineInfo:
         """What this engine is and which packs it has."""
+        found = self._library.found
         return EngineInfo(
             version=__version__,
             device=self._device,
             providers=onnx_providers(),
             ocio_config=self._color.name,
             ocio_cache_id=self._color.cache_id,
-            search_path=tuple((kind, str(folder)) for kind, folder in self._found.search_path),
-            packs=tuple(pack.info() for pack in self._found.registry),
-            failures=self._found.failures,
+            search_path=tuple((kind, str(folder)) for kind, folder in found.search_path),
+            packs=tuple(pack.info() for pack in found.registry),
+            failures=found.failures,
         )
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
@@ -80,7 +78,7 @@ class LocalEngine:
         control.check()
         try:
             with ExitStack() as leases:
-                tools = _Tools(color, lambda pin, role: leases.enter_context(self._leased(pin, role, control)))
+                tools = _Tools(color, lambda pin, role: leases.enter_context(self._library.lease(pin, role, control)))
                 result = run(request, tools, control)
                 return replace(result, report={**result.report, **tools.report()})
         except MemoryError as error:
@@ -91,11 +89,7 @@ class LocalEngine:
 
     def states(self) -> tuple[PackState, ...]:
         """Every pack by role, id and version, then those that were replaced or removed and are still in use."""
-        with self._finding:
-            registry = self._found.registry
-            known = {state.pin.sha256: state for state in self._residency.states()}
-        states = [known.pop(pack.digest, PackState(pin=pack.pin, state="available")) for pack in registry]
-        return (*states, *known.values())
+        return self._library.states()
 
     def load(self, pin: PackPin) -> PackState:
         """Loads a pack, warms it up and keeps it in memory until it is unloaded.
@@ -104,14 +98,7 @@ class LocalEngine:
             PackError: It is missing, broken or not the pinned one.
             MemoryBudgetError: It does not fit.
         """
-        with self._finding:
-            entry = self._residency.reserve(self._found.registry.find(pin))
-        try:
-            self._residency.wait(entry)
-            self._residency.pin(entry)
-        finally:
-            self._residency.release(entry)
-        return entry.shown()
+        return self._library.load(pin)
 
     def unload(self, pin: PackPin) -> PackState:
         """Lets a pack go: at once, or when the calls that use it end. A later request loads it again.
@@ -122,19 +109,15 @@ class LocalEngine:
         Raises:
             PackError: It is missing or not the pinned one.
         """
-        pack = self._found.registry.find(pin)
-        return self._residency.retire(pack.digest) or PackState(pin=pack.pin, state="available")
+        return self._library.unload(pin)
 
     def refresh(self) -> None:
-        """Looks now for packs that were changed, added or removed."""
-        with self._refreshing:
-            found = discover(self._extra_packs)
-            with self._finding:
-                before, self._found = self._found, found
-                kept = {pack.digest for pack in found.registry}
-            for pack in before.registry:
-                if pack.digest not in kept:
-                    self._residency.retire(pack.digest)
+        """Looks now for packs that were changed, added or removed; an unsound one leaves what was there.
+
+        A pack that takes over from a model in memory is loaded and warmed up first. Requests that run go on with the
+        model they began with.
+        """
+        self._library.refresh()
 
     @contextmanager
     def lease(self, pin: PackPin, role: Role | None = None) -> Iterator[PackedModel]:
@@ -144,7 +127,7 @@ class LocalEngine:
             PackError: It is missing, broken, of another role, or not the pinned one.
             MemoryBudgetError: It does not fit.
         """
-        with self._leased(pin, role) as resident:
+        with self._library.lease(pin, role) as resident:
             yield resident.packed
 
     def observe(self, listener: Callable[[PackState], None]) -> None:
@@ -154,18 +137,16 @@ class LocalEngine:
         """
         self._listeners.append(listener)
 
+    def watch(self) -> None:
+        """Begins to look for changed packs and to unload idle ones, as the settings say; ``close`` ends it."""
+        if self._upkeep is None and (self._settings.reload_s or self._settings.idle_unload_s):
+            self._upkeep = Upkeep(self._library, self._settings)
+
     def close(self) -> None:
         """Frees the models."""
+        if self._upkeep is not None:
+            self._upkeep.stop()
         self._residency.close()
-
-    @contextmanager
-    def _leased(self, pin: PackPin, role: Role | None, control: Control = NO_CONTROL) -> Iterator[Resident]:
-        with self._finding:
-            entry = self._residency.reserve(self._found.registry.find(pin, role))
-        try:
-            yield self._residency.wait(entry, control)
-        finally:
-            self._residency.release(entry)
 
     def _told(self, state: PackState) -> None:
         for listener in tuple(self._listeners):

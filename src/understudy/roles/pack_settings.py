@@ -2,6 +2,9 @@
 """How an engine keeps its packs."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +18,15 @@ class PackSettings:
         idle_unload_s: A model that nobody used for so long leaves memory; 0 lets it stay.
         reload_s: How often a service looks for changed packs; 0: only when it is told to.
         retry_s: How long a pack that did not load is left alone, unless its files change; doubled with each failure.
+        allow_python_packs: Take packs that are code from every place on the search path. When false, only those that
+            ship with Understudy and those listed as trusted.
+        trusted_python_packs: Packs that are code and trusted by name: ``id``, ``id@version`` or ``id@version#digest``.
     """
 
-    resident_bytes: int = 0
-    resident_vram_bytes: int = 0
-    idle_unload_s: float = 900.0
-    reload_s: float = 3.0
-    retry_s: float = 5.0
+    resident_bytes: Annotated[int, Field(ge=0)] = 0
+    resident_vram_bytes: Annotated[int, Field(ge=0)] = 0
+    idle_unload_s: Annotated[float, Field(ge=0)] = 900.0
+    reload_s: Annotated[float, Field(ge=0)] = 3.0
+    retry_s: Annotated[float, Field(gt=0)] = 5.0
+    allow_python_packs: bool = True
+    trusted_python_packs: tuple[str, ...] = ()

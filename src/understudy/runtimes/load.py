@@ -31,6 +31,11 @@ class PackFiles(Protocol):
         """Where its files lie."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the manifest and its files, 64 hexadecimal digits."""
+        ...
+
     def verify(self) -> None:
         """Compares its files with their hashes; raises PackError."""
         ...

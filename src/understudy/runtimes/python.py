@@ -12,16 +12,19 @@ import importlib.util
 import re
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from understudy.contracts.errors import PackError, UnderstudyError
-from understudy.contracts.model import Model
+from understudy.contracts.model import Call, Model, Tensors
+from understudy.contracts.plate import FloatImage
 from understudy.runtimes.load import PackFiles, failure
 
 _NAMESPACE = "understudy._packs"
 _lock = threading.RLock()
+_uses: Counter[str] = Counter()  # models that were loaded from a module, and are not closed
 
 
 class _PinnedLoader(importlib.abc.InspectLoader):
@@ -80,15 +83,15 @@ _finder = _PinnedFinder()
 def load_adapter(pack: PackFiles) -> Model:
     """The model that a Python pack's ``load(folder)`` returns.
 
-    The adapter is the package ``understudy._packs.<id>_<version>``; a declared file ``kernels.py`` beside it is
-    imported with ``from . import kernels``.
+    The adapter is the package ``understudy._packs.<id>_<version>_<digest>``, so that the old bytes of a pack run on
+    while new ones load; a declared file ``kernels.py`` beside it is imported with ``from . import kernels``.
 
     Raises:
         PackError: The adapter does not compile, has no ``load``, or fails; the message names its file and line.
     """
     manifest, folder = pack.manifest, pack.folder
     adapter = folder / manifest.runtime.file
-    name = f"{_NAMESPACE}.{re.sub(r'[^0-9a-z]', '_', f'{manifest.id}_{manifest.version}'.lower())}"
+    name = f"{_NAMESPACE}.{re.sub(r'[^0-9a-z]', '_', f'{manifest.id}_{manifest.version}_{pack.digest[:12]}'.lower())}"
     with _lock:
         _prepare(name, pack)
         try:
@@ -104,7 +107,32 @@ def load_adapter(pack: PackFiles) -> Model:
     if not callable(getattr(model, "run", None)) or not callable(getattr(model, "close", None)):
         fix = "return an object with run(tensors, call) and close()"
         raise PackError(f"load() returned {type(model).__name__}", where=adapter.as_posix(), fix=fix)
-    return model
+    with _lock:
+        _uses[name] += 1
+    return _AdapterModel(model, name)
+
+
+class _AdapterModel:
+    """An adapter's model, whose modules go with the last that was loaded from them."""
+
+    def __init__(self, model: Model, name: str) -> None:
+        self._model = model
+        self._name = name
+
+    def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
+        """One call."""
+        return self._model.run(tensors, call)
+
+    def close(self) -> None:
+        """Frees the model and, with the last one, its code."""
+        try:
+            self._model.close()
+        finally:
+            with _lock:
+                _uses[self._name] -= 1
+                if not _uses[self._name]:
+                    del _uses[self._name]
+                    _forget(self._name)
 
 
 def _load_function(module: ModuleType, adapter: Path) -> Callable[[Path], Model]:

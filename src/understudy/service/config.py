@@ -18,6 +18,7 @@ from understudy.codec.address import DEFAULT_ADDRESS
 from understudy.contracts.document_problems import joined, problems_of
 from understudy.contracts.errors import MissingFileError, UsageError
 from understudy.packs.toml_file import read_toml_file, shown
+from understudy.roles.pack_settings import PackSettings
 from understudy.service.limits import Limits
 
 SCHEMA = "understudy.service/1"
@@ -72,6 +73,7 @@ class ServiceConfig(BaseModel):
         schema_: Always ``understudy.service/1`` (written ``schema``).
         listen: Where clients find the service.
         engine: What computes.
+        packs: Which packs are taken, and how long their models stay in memory.
         limits: How much it takes on.
         log: What it tells of itself.
     """
@@ -81,6 +83,7 @@ class ServiceConfig(BaseModel):
     schema_: Literal["understudy.service/1"] = Field(alias="schema")
     listen: Listen = Listen()
     engine: EngineSettings = EngineSettings()
+    packs: PackSettings = PackSettings()
     limits: Limits = Limits()
     log: Log = Log()
 

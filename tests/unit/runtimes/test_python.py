@@ -31,6 +31,11 @@ def load(folder):
 """
 
 
+def _modules() -> set[str]:
+    """The modules of packs that are loaded."""
+    return {name for name in sys.modules if name.startswith("understudy._packs.")}
+
+
 def test_a_pack_runs_on_the_cpu_whatever_is_asked_for(tmp_path: Path) -> None:
     pack = open_pack(make_pack(tmp_path / "mine"))
     for device, note in (("auto", ""), ("cpu", ""), ("cuda", "mine runs on the CPU only")):
@@ -46,6 +51,24 @@ def test_dataclasses_and_late_annotations_work(tmp_path: Path) -> None:
     head = "from __future__ import annotations\nfrom dataclasses import dataclass\n\n"
     head += "@dataclass\nclass A:\n    x: int\n\n\n"
     load_model(open_pack(make_pack(tmp_path / "mine", adapter=head + ADAPTER)))
+
+
+def test_two_digests_of_one_version_do_not_mix(tmp_path: Path) -> None:
+    """A late import of the old bytes finds the old bytes, and nothing is left when both are closed."""
+    adapter = _RETURNS.format(body='{"image": __import__("importlib").import_module(".k", __name__).of(tensors)}')
+    loaded, before = [], _modules()
+    for factor in (1, 2):
+        folder = make_pack(tmp_path / str(factor), adapter=adapter, pin=False)
+        (folder / "k.py").write_text(f"def of(tensors):\n    return tensors['image'] * np.float32({factor})\n")
+        (folder / "k.py").write_text("import numpy as np\n\n\n" + (folder / "k.py").read_text())
+        text = (folder / "pack.toml").read_text().replace("[contract]", '[[weights]]\nfile = "k.py"\n\n[contract]')
+        (folder / "pack.toml").write_text(text)
+        write_hashes(folder)
+        loaded.append(load_model(open_pack(folder)).model)
+    for factor, model in enumerate(loaded, 1):
+        assert np.array_equal(model.run({"image": _IMAGE}, _CALL)["image"], _IMAGE * factor)
+        model.close()
+    assert _modules() == before
 
 
 def test_no_byte_code_is_written_into_the_pack(tmp_path: Path) -> None:
@@ -85,11 +108,12 @@ def test_an_undeclared_sibling_is_refused(
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     folder = _with_sibling(tmp_path / "mine", line, declared=False)
+    before = _modules()
     with pytest.raises(PackError) as caught:
         load_model(open_pack(folder))
     sys.modules.pop("kernels", None)
     assert message in str(caught.value)
-    assert not [name for name in sys.modules if name.startswith("understudy._packs.mine")]
+    assert _modules() == before
 
 
 @pytest.mark.parametrize(
