@@ -4,6 +4,7 @@
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from understudy.client.retries import SendAgainError
@@ -100,7 +101,7 @@ def why_lost(error: Any) -> str:
 def _status(error: Any) -> Any:
     try:
         return rpc_status.from_call(error)
-    except ValueError:  # the details contradict the status: not from our service
+    except (ValueError, DecodeError):  # the details contradict the status, or are none: not from our service
         return None
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from understudy.contracts import errors
@@ -71,7 +71,7 @@ def error_from_status(status: status_pb2.Status) -> UnderstudyError | None:
     """The error that a status of ours carries; None for a status from elsewhere (gRPC itself, a proxy)."""
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info) and info.domain == DOMAIN and "problem" in info.metadata:
+        if _unpacked(detail, info) and info.domain == DOMAIN and "problem" in info.metadata:
             facts = info.metadata
             where, fix = facts.get("where"), facts.get("fix")
             error = _BY_NAME.get(info.reason, UnderstudyError)(facts["problem"], where=where, fix=fix)
@@ -86,7 +86,7 @@ def retry_delay_s(status: status_pb2.Status) -> float | None:
     """When the service wants to be asked again, seconds; None when it says nothing of it."""
     for detail in status.details:
         info = error_details_pb2.RetryInfo()
-        if detail.Unpack(info):
+        if _unpacked(detail, info):
             delay = info.retry_delay
             return min(_LONGEST_DELAY_S, max(0.0, delay.seconds + delay.nanos / 1e9))
     return None
@@ -95,6 +95,14 @@ def retry_delay_s(status: status_pb2.Status) -> float | None:
 def _duration(seconds: float) -> duration_pb2.Duration:
     whole = int(min(max(seconds, 0.0), _LONGEST_DELAY_S))
     return duration_pb2.Duration(seconds=whole, nanos=int(max(0.0, min(seconds, _LONGEST_DELAY_S) - whole) * 1e9))
+
+
+def _unpacked(detail: any_pb2.Any, message: Message) -> bool:
+    """Whether a detail is of the message's type and could be read into it; what can't be read says nothing."""
+    try:
+        return detail.Unpack(message)
+    except DecodeError:
+        return False
 
 
 def _any(message: Message) -> any_pb2.Any:

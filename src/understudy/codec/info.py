@@ -3,9 +3,8 @@
 
 import json
 
-from understudy.codec.jobs import pin_from_pb, pin_to_pb
+from understudy.codec.jobs import json_object, pin_from_pb, pin_to_pb
 from understudy.contracts.engine import EngineInfo, PackFailure, PackInfo
-from understudy.contracts.errors import UsageError
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 
@@ -38,23 +37,20 @@ def info_from_pb(message: pb.InfoResponse) -> EngineInfo:
     """An engine's description from a message.
 
     Raises:
-        UsageError: A manifest is no JSON.
+        UsageError: A manifest is no JSON object.
     """
-    try:
-        packs = tuple(
-            PackInfo(
-                pin=pin_from_pb(pack.pin),
-                role=pack.role,
-                title=pack.title,
-                description=pack.description,
-                draft=pack.draft,
-                source=pack.source,
-                manifest=json.loads(pack.manifest_json or "{}"),
-            )
-            for pack in message.packs
+    packs = tuple(
+        PackInfo(
+            pin=pin_from_pb(pack.pin),
+            role=pack.role,
+            title=pack.title,
+            description=pack.description,
+            draft=pack.draft,
+            source=pack.source,
+            manifest=json_object(pack.manifest_json, "a manifest"),
         )
-    except ValueError as error:
-        raise UsageError(f"a manifest is no JSON: {error}") from error
+        for pack in message.packs
+    )
     return EngineInfo(
         version=message.version,
         device=message.device,

@@ -113,12 +113,7 @@ def result_from_pb(header: pb.ResultHeader, plates: Mapping[str, Plate]) -> Role
     Raises:
         UsageError: The report is no JSON object.
     """
-    try:
-        report = json.loads(header.report_json or "{}")
-    except ValueError as error:
-        raise UsageError(f"the report is no JSON: {error}") from error
-    if not isinstance(report, dict):
-        raise UsageError("the report is no JSON object")
+    report = json_object(header.report_json, "the report")
     return RoleResult(
         plates=plates,
         pack=pin_from_pb(header.pack),
@@ -143,6 +138,25 @@ def priority_to_pb(priority: Priority) -> pb.Priority:
 def priority_from_pb(value: int) -> Priority:
     """A message's priority; unset, or a later version's, is normal."""
     return _PRIORITY_FROM_PB.get(value, Priority.NORMAL)
+
+
+def json_object(text: str, what: str) -> dict[str, Any]:
+    """A JSON object that a peer wrote; nothing written is an empty one.
+
+    Args:
+        text: The JSON.
+        what: How a message names it.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        document = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{what} is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{what} is no JSON object")
+    return document
 
 
 def pin_from_pb(pin: pb.PackPin) -> PackPin:

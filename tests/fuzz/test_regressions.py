@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fuzzer found, as small cases."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from understudy.client.status import error_from_call, send_again
+from understudy.codec.errors import error_from_status, retry_delay_s
+from understudy.codec.info import info_from_pb
+from understudy.codec.jobs import result_from_pb
+from understudy.contracts.errors import UnderstudyError, UsageError
+from understudy.wire.understudy.v1 import understudy_pb2 as pb
+
+
+class Failed:
+    """A failed call with these bytes as its details."""
+
+    def __init__(self, details: bytes) -> None:
+        self._details = details
+
+    def code(self) -> Any:
+        return grpc.StatusCode.INTERNAL
+
+    def details(self) -> str:
+        return "why"
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        return (("grpc-status-details-bin", self._details),)
+
+
+@pytest.mark.parametrize("details", [b"\xff\xff", b"\x12\x02\xff\xff", b"\x0a\x7f"])
+def test_details_of_a_status_that_are_no_message_hide_nothing(details: bytes) -> None:
+    failed = Failed(details)
+    error = error_from_call(failed, "127.0.0.1:1", cancelled=False, timeout_s=1.0)
+    assert type(error) is UnderstudyError
+    assert "the call failed with INTERNAL: why" in str(error)
+    assert send_again(failed, error) is None
+
+
+def test_a_detail_that_is_no_message_says_nothing() -> None:
+    status = status_pb2.Status(code=13, message="m")
+    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
+        status.details.add(type_url=f"type.googleapis.com/{kind.DESCRIPTOR.full_name}", value=b"\xff\xff")
+    assert error_from_status(status) is None
+    assert retry_delay_s(status) is None
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "[]", "nope", "9" * 5000])
+def test_json_of_a_service_that_is_no_object_is_a_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match="JSON"):
+        result_from_pb(pb.ResultHeader(report_json=text), {})
+    with pytest.raises(UsageError, match="JSON"):
+        info_from_pb(pb.InfoResponse(packs=[pb.PackInfo(manifest_json=text)]))
