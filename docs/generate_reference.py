@@ -146,6 +146,9 @@ _OTHER_EVENTS = (
     ("conformance", "`packs check`, `packs add`", "the report, check by check"),
     ("pinned", "`packs pin`", "`pack`, `sha256`, `changed`"),
     ("added", "`packs add`", "`pack`, `folder`, `on_search_path`"),
+    ("token", "`tokens add`", "`name`, `roles`, `token`, `expires`"),
+    ("access", "`tokens list`", "one for each entry; `kind`, `name`, `roles`, and what else its kind has"),
+    ("revoked", "`tokens revoke`", "`name`, `tokens`"),
     ("serving", "`serve`", "`address`, the first of `addresses`"),
     ("stage", "`demo`", "`title`, `done`, `total`"),
     ("role", "`demo`", "`role`, `probe`, `headline`, `holds`"),
@@ -154,6 +157,13 @@ _OTHER_EVENTS = (
 _VARIABLES = (
     ("OCIO", "every command", "The OCIO config where neither `--ocio` nor the graph names one."),
     ("UNDERSTUDY_PACK_PATH", "every command", "Folders of your own packs, joined by `:` (`;` on Windows)."),
+    ("UNDERSTUDY_TLS", "clients", "`1`: TLS, with the system's authorities unless others are named; `0`: none."),
+    ("UNDERSTUDY_TLS_CA", "clients", "PEM file with the authorities that a service's certificate may be of."),
+    ("UNDERSTUDY_TLS_CERT", "clients", "PEM file with the client's own certificate."),
+    ("UNDERSTUDY_TLS_KEY", "clients", "PEM file with its key."),
+    ("UNDERSTUDY_TLS_NAME", "clients", "Name in the service's certificate, where it is not that of the address."),
+    ("UNDERSTUDY_TOKEN", "clients", "Bearer token; sent over TLS, or within this machine, only."),
+    ("UNDERSTUDY_TOKEN_FILE", "clients", "File with the token, instead."),
     ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
 )  # fmt: skip
@@ -180,10 +190,8 @@ def service_page() -> str:
 
 def service_sections() -> list[tuple[str, type]]:
     """Title and settings of each section of the service's configuration."""
-    found: list[tuple[str, Any]] = [
-        (f"`[{name}]`", info.annotation) for name, info in ServiceConfig.model_fields.items()
-    ]
-    return [(title, section) for title, section in found if is_table(section)]
+    found: dict[str, Any] = {name: info.annotation for name, info in ServiceConfig.model_fields.items()}
+    return [(f"`[{name}]`", section) for name, section in found.items() if is_table(section)]
 
 
 def command_page() -> str:

@@ -22,6 +22,7 @@ from understudy.cli.packs import packs_app
 from understudy.cli.relight import relight
 from understudy.cli.render import render
 from understudy.cli.serve import serve
+from understudy.cli.tokens import tokens_app
 from understudy.cli.upscale import upscale
 from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, OutputError, UnderstudyError
 
@@ -56,7 +57,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 input missing or unreadable, 4 out of memory, "
-    "5 quality gate failed, 6 pack missing or not the pinned one, 7 rights refused, 75 try again, 130 cancelled.",
+    "5 quality gate failed, 6 pack missing or not the pinned one, 7 rights refused, 75 try again, 77 access denied, "
+    "130 cancelled.",
 )
 
 
@@ -78,6 +80,7 @@ def _options(
 for _command in (demo, upscale, interpolate, motion, relight, render, serve, inspect, doctor):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
+app.add_typer(tokens_app, name="tokens")
 
 
 def main() -> NoReturn:

@@ -52,11 +52,23 @@ def serve(
         float | None,
         typer.Option(metavar="SECONDS", min=0, help="What running jobs get when the service stops; 30 when left out."),
     ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="TLS on TCP addresses: the service's certificate.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Authority of client certificates; every client needs one then.")
+    ] = None,
+    access: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Tokens and roles, as `understudy tokens` writes it; every call needs one."),
+    ] = None,
     reflection: Annotated[bool, typer.Option("--reflection", help="Let tools list the service's methods.")] = False,
     insecure_listen_anywhere: Annotated[
         bool,
         typer.Option(
-            "--insecure-listen-anywhere", help="Allow an address that others reach, though nothing is encrypted."
+            "--insecure-listen-anywhere",
+            help="Allow an address that others reach, without TLS or with nobody checked.",
         ),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
@@ -89,6 +101,8 @@ def serve(
                 "max_total_bytes": max_total_mb and max_total_mb * _MB,
                 "drain_s": drain,
             },
+            "tls": {"certificate": tls_certificate, "key": tls_key, "client_ca": tls_client_ca},
+            "access": {"file": access},
             "log": {"verbose": verbose or None},
         }
     )
@@ -106,6 +120,8 @@ def serve(
         limits=settings.limits,
         reflection=settings.listen.reflection,
         anywhere=settings.listen.insecure_anywhere,
+        tls=settings.tls,
+        access=settings.access,
     )
     service.start()
     _say(service.addresses, as_json=as_json)

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-import grpc
-
+from understudy.client.credentials import Credentials
 from understudy.codec.address import Address, Replicas
 from understudy.codec.protocol import INFO_METHOD, MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, SERVICE
 from understudy.contracts.errors import UnavailableError
@@ -38,17 +37,25 @@ _RETRY_POLICY = {
 }
 
 
-def open_channel(replicas: Replicas) -> Any:
+def open_channel(replicas: Replicas, credentials: Credentials | None = None) -> Any:
     """A channel to a service; nothing is connected before the first call.
 
     Of several replicas, those are asked in turn that say they are healthy under the service's own name. Names in a list
     are looked up here, once; a ``dns:///`` name is looked up by gRPC, and again whenever a replica goes away.
 
+    Args:
+        replicas: Where to.
+        credentials: TLS and token; None takes the environment's.
+
     Raises:
+        UsageError: The credentials are wrong, or the token would travel unencrypted.
         UnavailableError: None of several names is known.
     """
+    credentials = credentials or Credentials.from_environment()
+    socket_file = any(address.path for address in replicas.addresses)
+    local = replicas.dns is None and all(address.local for address in replicas.addresses)
     if not replicas.several:
-        return grpc.insecure_channel(replicas.addresses[0].target, options=_OPTIONS)
+        return credentials.channel(replicas.addresses[0].target, _OPTIONS, socket=socket_file, local=local)
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
         "healthCheckConfig": {"serviceName": SERVICE},
@@ -56,9 +63,8 @@ def open_channel(replicas: Replicas) -> Any:
             {"name": [{"service": SERVICE, "method": name} for name in _REPEATED_BY_GRPC], "retryPolicy": _RETRY_POLICY}
         ],
     }
-    return grpc.insecure_channel(
-        balanced_target(replicas), options=(*_OPTIONS, ("grpc.service_config", json.dumps(config)))
-    )
+    options = (*_OPTIONS, ("grpc.service_config", json.dumps(config)))
+    return credentials.channel(balanced_target(replicas), options, socket=socket_file, local=local)
 
 
 def balanced_target(replicas: Replicas) -> str:

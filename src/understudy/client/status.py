@@ -10,6 +10,7 @@ from grpc_status import rpc_status
 from understudy.client.retries import SendAgainError
 from understudy.codec.errors import error_from_status, retry_delay_s
 from understudy.contracts.errors import (
+    AccessError,
     JobCancelledError,
     MemoryBudgetError,
     UnavailableError,
@@ -33,6 +34,25 @@ _SIGNS = (
 )
 """What gRPC's texts say in plain words."""
 
+_NEVER_CONNECTED = "failed to connect to all addresses"
+_TLS_SIGNS = (
+    (
+        "Hostname Verification Check failed",
+        "the service's certificate is for another name",
+        "use the name in the certificate, or set UNDERSTUDY_TLS_NAME to it",
+    ),
+    ("certificate has expired", "the service's certificate has expired", "have it renewed"),
+    ("certificate is not yet valid", "the service's certificate is not valid yet", "check the clock of both machines"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "the service's certificate is of an authority that this client does not trust",
+        "set UNDERSTUDY_TLS_CA to the file with the authority's certificate",
+    ),
+    ("WRONG_VERSION_NUMBER", "the service does not use TLS", "unset UNDERSTUDY_TLS and the variables beside it"),
+    ("Tls handshake failed", "the TLS handshake failed", "check certificates and keys of both ends"),
+)
+"""What gRPC's texts on certificates say, what it means, and what to do; measured with gRPC 1.85."""
+
 
 def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: float) -> UnderstudyError:
     """The error that a call ended with.
@@ -52,6 +72,8 @@ def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: flo
         return ours
     match code:
         case grpc.StatusCode.UNAVAILABLE:
+            if (untrusted := _untrusted(text, address)) is not None:
+                return untrusted
             why = why_lost(error)
             return UnavailableError(f"the service does not answer: {why}", where=address, fix=f"{_TROUBLE} {address}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -96,6 +118,22 @@ def why_lost(error: Any) -> str:
     """Why a service does not answer, in a few words."""
     text = str(error.details() or "")
     return next((why for sign, why in _SIGNS if sign in text), _short(text))
+
+
+def _untrusted(text: str, address: str) -> AccessError | None:
+    """The error for a handshake that failed; None when none did."""
+    for sign, problem, fix in _TLS_SIGNS:
+        if sign in text:
+            return AccessError(problem, where=address, fix=fix)
+    if _NEVER_CONNECTED in text and "Socket closed" in text:
+        # All that gRPC tells when the service drops a connection before the first call.
+        return AccessError(
+            "the service closed the connection at once",
+            where=address,
+            fix="it may want TLS (UNDERSTUDY_TLS_CA), or a client certificate that it trusts (UNDERSTUDY_TLS_CERT, "
+            "UNDERSTUDY_TLS_KEY)",
+        )
+    return None
 
 
 def _status(error: Any) -> Any:

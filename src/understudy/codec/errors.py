@@ -26,6 +26,8 @@ CODES: dict[type[UnderstudyError], int] = {
     errors.PackError: code_pb2.FAILED_PRECONDITION,
     errors.PackNotFoundError: code_pb2.NOT_FOUND,
     errors.RightsError: code_pb2.PERMISSION_DENIED,
+    errors.AccessError: code_pb2.UNAUTHENTICATED,
+    errors.ForbiddenError: code_pb2.PERMISSION_DENIED,
     errors.UnavailableError: code_pb2.UNAVAILABLE,
     errors.BusyError: code_pb2.RESOURCE_EXHAUSTED,
     errors.JobCancelledError: code_pb2.CANCELLED,

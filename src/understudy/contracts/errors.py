@@ -23,6 +23,8 @@
      |  + DuplicatePackError            6
      |  + DeviceUnavailableError        6   a device was asked for and is not there
      + RightsError                      7
+     + AccessError                     77   the service does not know who calls, or the ends do not trust each other
+     |  + ForbiddenError               77   it knows, and does not allow this
      + UnavailableError                75   try again
      |  + BusyError                    75   there and full; it says when to try again
      + JobCancelledError              130
@@ -139,6 +141,16 @@ class RightsError(UnderstudyError):
     """A policy refuses the pack or the job."""
 
     exit_code = 7
+
+
+class AccessError(UnderstudyError):
+    """The service does not know who calls, or one end does not trust the other's certificate."""
+
+    exit_code = 77
+
+
+class ForbiddenError(AccessError):
+    """The caller may not do this, or not with this file."""
 
 
 class UnavailableError(UnderstudyError):

@@ -19,6 +19,8 @@ from understudy.contracts.document_problems import joined, problems_of
 from understudy.contracts.errors import MissingFileError, UsageError
 from understudy.packs.toml_file import read_toml_file, shown
 from understudy.roles.pack_settings import PackSettings
+from understudy.service.access import AccessSettings
+from understudy.service.credentials import TlsSettings
 from understudy.service.limits import Limits
 
 SCHEMA = "understudy.service/1"
@@ -30,8 +32,8 @@ class Listen:
 
     Attributes:
         addresses: Each ``host:port``, ``[IPv6]:port`` or ``unix:path``; port 0 takes a free one.
-        insecure_anywhere: Allow an address that other machines reach without TLS: anybody on the network can read what
-            travels, tokens too.
+        insecure_anywhere: Allow an address that other machines reach without TLS (anybody on the network can read what
+            travels, tokens too) or with nothing that checks who calls.
         reflection: Let tools list the service's methods.
     """
 
@@ -75,6 +77,8 @@ class ServiceConfig(BaseModel):
         engine: What computes.
         packs: Which packs are taken, and how long their models stay in memory.
         limits: How much it takes on.
+        tls: TLS on its TCP addresses.
+        access: Who may use it.
         log: What it tells of itself.
     """
 
@@ -85,6 +89,8 @@ class ServiceConfig(BaseModel):
     engine: EngineSettings = EngineSettings()
     packs: PackSettings = PackSettings()
     limits: Limits = Limits()
+    tls: TlsSettings = TlsSettings()
+    access: AccessSettings = AccessSettings()
     log: Log = Log()
 
     def replaced(self, options: Mapping[str, Mapping[str, Any]]) -> "ServiceConfig":

@@ -18,6 +18,8 @@ from understudy.codec.address import Address
 from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, SERVICE
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
+from understudy.service.access import Access, AccessSettings
+from understudy.service.credentials import TlsFiles, TlsSettings
 from understudy.service.limits import Limits
 from understudy.service.log import log_event
 from understudy.service.servicer import Servicer
@@ -42,10 +44,14 @@ class Service:
         listen: Address, or several; port 0 takes a free one.
         limits: How much to take on.
         reflection: Let tools list the service's methods.
-        anywhere: Listen on an address that other machines reach, though nothing checks who calls.
+        anywhere: Listen on an address that other machines reach, though what travels can be read there, or nothing
+            checks who calls.
+        tls: Certificate and key for TCP addresses.
+        access: Who may call.
 
     Raises:
-        UsageError: An address is wrong, or it is reached from elsewhere and ``anywhere`` is not set.
+        UsageError: An address, a certificate or the access file is wrong; or an address is reached from elsewhere, is
+            not protected, and ``anywhere`` is not set.
     """
 
     def __init__(
@@ -56,18 +62,17 @@ class Service:
         limits: Limits | None = None,
         reflection: bool = False,
         anywhere: bool = False,
+        tls: TlsSettings | None = None,
+        access: AccessSettings | None = None,
     ) -> None:
         listen = (listen,) if isinstance(listen, str) else tuple(listen)
         if not listen:
             raise UsageError("there is no address to listen on", fix="name one, such as 127.0.0.1:7433")
         self._wanted = tuple(Address.parse(text) for text in listen)
-        for address in self._wanted:
-            if not address.local and not anywhere:
-                raise UsageError(
-                    "other machines reach this address, and nothing would check who calls",
-                    where=address.target,
-                    fix="listen on 127.0.0.1 or unix:path, or add --insecure-listen-anywhere on a network you trust",
-                )
+        self._tls = TlsFiles(tls) if tls is not None and tls.on else None
+        self._access = Access(access, certificates=tls is not None and tls.client_ca is not None)
+        if not anywhere:
+            self._require_protection()
         self._limits = limits or Limits()
         self._servicer = Servicer(engine if isinstance(engine, Sequence) else (engine,), self._limits)
         self._health = health.HealthServicer(
@@ -96,6 +101,7 @@ class Service:
         server = grpc.server(
             ThreadPoolExecutor(self._limits.max_requests + _SPARE_THREADS, thread_name_prefix="understudy-rpc"),
             handlers=(self._servicer.handlers(),),
+            interceptors=(self._access.interceptor(),),
             options=_OPTIONS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -103,7 +109,7 @@ class Service:
             from grpc_reflection.v1alpha import reflection
 
             reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        self.addresses = tuple(_bind(server, address) for address in self._wanted)
+        self.addresses = tuple(_bind(server, address, self._tls) for address in self._wanted)
         server.start()
         self._server = server
         self._tell_health(health_pb2.HealthCheckResponse.SERVING)
@@ -142,28 +148,51 @@ class Service:
     ) -> None:
         self.stop()
 
+    def _require_protection(self) -> None:
+        """Refuses an address that others reach when they could listen in, or when anybody could call."""
+        for address in self._wanted:
+            if address.local:
+                continue
+            if self._tls is None:
+                wrong = (
+                    "what travels can be read on the way" if self._access.checks else "nothing would check who calls"
+                )
+                fix = "set up TLS, listen on 127.0.0.1 or unix:path"
+            elif not self._access.checks:
+                wrong, fix = "nothing would check who calls", "set up tokens or client certificates"
+            else:
+                continue
+            raise UsageError(
+                f"other machines reach this address, and {wrong}",
+                where=address.target,
+                fix=f"{fix}, or add --insecure-listen-anywhere on a network you trust",
+            )
+
     def _tell_health(self, status: int) -> None:
         self._health.set("", status)
         self._health.set(SERVICE, status)
 
 
-def _bind(server: Any, wanted: Address) -> str:
-    """Opens the port; TLS credentials will take their place here."""
+def _bind(server: Any, wanted: Address, tls: TlsFiles | None) -> str:
+    """Opens the port: with TLS where there is a certificate, but for a Unix socket, which its owner alone can use."""
     if wanted.path:
         _require_free_socket(wanted)
         before = os.umask(0o177)  # only this user may connect
         try:
-            _add_port(server, wanted)
+            _add_port(server, wanted, None)
         finally:
             os.umask(before)
         return wanted.target
-    port = _add_port(server, wanted)
+    port = _add_port(server, wanted, tls)
     return Address(host=wanted.host, port=port).target
 
 
-def _add_port(server: Any, wanted: Address) -> int:
+def _add_port(server: Any, wanted: Address, tls: TlsFiles | None) -> int:
     try:
-        port = int(server.add_insecure_port(wanted.target))
+        if tls is None:
+            port = int(server.add_insecure_port(wanted.target))
+        else:
+            port = int(server.add_secure_port(wanted.target, tls.credentials()))
     except RuntimeError:
         port = 0
     if not port:
