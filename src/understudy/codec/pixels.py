@@ -1,62 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pixels of plates to one stream of chunks and back, into memory that is allocated once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import numpy.typing as npt
 
-from understudy.codec.plates import check_plate, plate_from_pb
-from understudy.codec.protocol import CHUNK_BYTES, MAX_PLATES
+from understudy.codec.finite import all_finite, numeric, require_finite
+from understudy.codec.plates import check_plates, plate_from_pb
+from understudy.codec.protocol import CHUNK_BYTES
 from understudy.contracts.errors import MemoryBudgetError, PlateError
-from understudy.contracts.plate import Plate
+from understudy.contracts.plate import FloatImage, Plate
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _WIRE = np.dtype("<f4")
-_CHECK_SAMPLES = 1 << 20
+Samples = npt.NDArray[np.float32]
+"""Pixels of one plate on one axis, contiguous."""
 
 
 def chunks(plates: Iterable[Plate], size: int = CHUNK_BYTES) -> Iterator[memoryview]:
     """Views of at most ``size`` bytes on the pixels of all plates, one after another; nothing is copied."""
     for plate in plates:
-        flat = plate.pixels.astype(_WIRE, copy=False).reshape(-1).view(np.uint8).data
+        flat = plate_bytes(plate)
         for start in range(0, len(flat), size):
             yield flat[start : start + size]
 
 
+def plate_bytes(plate: Plate) -> memoryview:
+    """The bytes of a plate's pixels as they travel; nothing is copied."""
+    return plate.pixels.astype(_WIRE, copy=False).reshape(-1).view(np.uint8).data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Pixels that need not travel.
+
+    Attributes:
+        samples: As many as the plate has.
+        finite: Known to be finite.
+    """
+
+    samples: Samples
+    finite: bool = False
+
+
 class Receiver:
-    """Collects the chunks of the plates that a header declares.
+    """Collects the plates that a header declares: those that come as chunks, and those that are here already.
 
     Args:
         declared: Descriptions from the header.
         max_bytes: Most bytes of pixels in all; None for any.
         finite: Refuse NaN and infinity where the plate contract has none (all but ``uint`` channels).
+        given: Pixels that are here, by position in ``declared``. All others come.
 
     Raises:
         PlateError: A description is wrong, or two plates have one name.
         MemoryBudgetError: They are larger than ``max_bytes`` together.
     """
 
-    def __init__(self, declared: Sequence[pb.Plate], *, max_bytes: int | None = None, finite: bool = True) -> None:
-        if len(declared) > MAX_PLATES:
-            raise PlateError(f"{len(declared)} plates in one request; at most {MAX_PLATES} fit")
+    def __init__(
+        self,
+        declared: Sequence[pb.Plate],
+        *,
+        max_bytes: int | None = None,
+        finite: bool = True,
+        given: Mapping[int, Given] | None = None,
+    ) -> None:
         self._declared = declared
-        self._shapes = [check_plate(message) for message in declared]
-        names = [message.name for message in declared]
-        if len(set(names)) != len(names):
-            raise PlateError(f"plate names repeat: {', '.join(names)}")
-        self.size = 4 * sum(prod(shape) for shape in self._shapes)
-        """Bytes of pixels in all."""
-        if max_bytes is not None and self.size > max_bytes:
+        self._shapes = check_plates(declared)
+        self._given = given or {}
+        self._coming = [index for index in range(len(declared)) if index not in self._given]
+        for index in self._coming:
+            if declared[index].WhichOneof("pixels") == "shared":
+                raise PlateError("its pixels are not in the call", where=f"plate {declared[index].name!r}")
+        sizes = [4 * prod(shape) for shape in self._shapes]
+        self.size = sum(sizes[index] for index in self._coming)
+        """Bytes of pixels that come."""
+        if max_bytes is not None and sum(sizes) > max_bytes:
             raise MemoryBudgetError(
-                f"the plates take {self.size / 1e6:.0f} MB; the service takes {max_bytes / 1e6:.0f} MB a request",
+                f"the plates take {sum(sizes) / 1e6:.0f} MB; the service takes {max_bytes / 1e6:.0f} MB a request",
                 fix="send smaller plates, or start the service with a larger --max-request-mb",
             )
         self._finite = finite
-        self._plates: dict[str, Plate] = {}
+        self._plates: dict[int, Plate] = {}
         self._received = 0
-        self._buffer = self._allocate()
-        self._filled = 0
+        self._begin_plate()
 
     def add(self, chunk: memoryview) -> None:
         """Takes the next bytes; chunks may end anywhere, also inside a sample.
@@ -69,57 +99,53 @@ class Receiver:
             raise PlateError(f"more pixels came than the {self.size} bytes that the header declares")
         self._received += len(chunk)
         while len(chunk):
-            taken = min(len(chunk), len(self._view) - self._filled)
-            self._view[self._filled : self._filled + taken] = chunk[:taken]
+            taken = min(len(chunk), self._bytes.size - self._filled)
+            # Through numpy, which lets other threads run meanwhile.
+            self._bytes[self._filled : self._filled + taken] = np.frombuffer(chunk[:taken], np.uint8)
             self._filled += taken
             chunk = chunk[taken:]
-            if self._filled == len(self._view):
+            if self._sound:
+                self._check()
+            if self._filled == self._bytes.size:
                 self._complete()
 
     def finish(self) -> dict[str, Plate]:
         """The plates, in the order of the header.
 
         Raises:
-            PlateError: Bytes are missing.
+            PlateError: Bytes are missing, or samples that were here already are not finite.
         """
         if self._received != self.size:
             raise PlateError(f"{self._received} bytes of pixels came of the {self.size} that the header declares")
-        return self._plates
+        for index, given in self._given.items():
+            plate = plate_from_pb(self._declared[index], given.samples.reshape(self._shapes[index]))
+            if self._finite and not (given.finite and numeric(plate)):
+                require_finite(self._declared[index].name, plate)
+            self._plates[index] = plate
+        return {message.name: self._plates[index] for index, message in enumerate(self._declared)}
 
-    def _allocate(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-        index = len(self._plates)
-        shape = self._shapes[index] if index < len(self._shapes) else (0, 0, 0)
-        pixels = np.empty(shape, _WIRE)
-        self._view = pixels.reshape(-1).view(np.uint8).data
-        self._filled = 0
-        return pixels
+    def _begin_plate(self) -> None:
+        self._filled = self._checked = 0
+        self._buffer: FloatImage = np.empty((0, 0, 0), _WIRE)
+        self._sound = False
+        if self._coming:
+            message = self._declared[self._coming[0]]
+            self._buffer = np.empty(self._shapes[self._coming[0]], _WIRE)
+            self._sound = self._finite and all(c.sample_type != pb.SAMPLE_TYPE_UINT for c in message.channels)
+        self._samples: Samples = self._buffer.reshape(-1)
+        self._bytes = self._samples.view(np.uint8)
+
+    def _check(self) -> None:
+        """Looks at the samples that have just come, while they are in the processor's cache."""
+        whole = self._filled // 4
+        self._sound = all_finite(self._samples[self._checked : whole])
+        self._checked = whole
 
     def _complete(self) -> None:
-        message = self._declared[len(self._plates)]
+        index = self._coming.pop(0)
+        message = self._declared[index]
         plate = plate_from_pb(message, self._buffer.astype(np.float32, copy=False))
-        if self._finite:
+        if self._finite and not self._sound:
             require_finite(message.name, plate)
-        self._plates[message.name] = plate
-        self._buffer = self._allocate()
-
-
-def require_finite(name: str, plate: Plate) -> None:
-    """Refuses a plate with NaN or infinity in channels that are numbers.
-
-    Raises:
-        PlateError: There is such a sample; the first one is named.
-    """
-    numbers = [index for index, kind in enumerate(plate.sample_types) if kind != "uint"]
-    every = len(numbers) == len(plate.channels)
-    rows = max(1, _CHECK_SAMPLES // (plate.width * len(plate.channels)))
-    for top in range(0, plate.height, rows):
-        block = plate.pixels[top : top + rows] if every else plate.pixels[top : top + rows, :, numbers]
-        finite = np.isfinite(block)
-        if not finite.all():
-            y, x, channel = (int(i) for i in np.argwhere(~finite)[0])
-            raise PlateError(
-                f"channel {plate.channels[numbers[channel]]} is {block[y, x, channel]} at pixel"
-                f" {plate.data_window.x + x}, {plate.data_window.y + top + y}",
-                where=f"plate {name!r}, {plate.label}",
-                fix="replace NaN and infinity before sending; understudy's own readers do and count them",
-            )
+        self._plates[index] = plate
+        self._begin_plate()

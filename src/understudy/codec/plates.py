@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plates to their wire description and back; the pixels go beside it (`understudy.codec.pixels`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from understudy.codec.protocol import MAX_CHANNELS, MAX_SIDE
+from understudy.codec.protocol import MAX_CHANNELS, MAX_PLATES, MAX_SIDE
 from understudy.contracts.errors import PlateError
 from understudy.contracts.plate import FloatImage, MetadataValue, Plate, SampleType, Sanitized, Storage, Window
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -83,15 +83,47 @@ def check_plate(message: pb.Plate) -> tuple[int, int, int]:
             raise PlateError(f"channel {channel.name!r} has no known sample type", where=where)
     if message.encoding != pb.PIXEL_ENCODING_FLOAT32_LE:
         raise PlateError(f"pixel encoding {message.encoding} is not known to this version", where=where)
-    if message.WhichOneof("pixels") != "inline":
+    kind = message.WhichOneof("pixels")
+    if kind is None:
         raise PlateError("its pixels are not in the call", where=where, fix="send them as chunks")
-    if message.inline.size != width * height * count * 4:
+    if pixels_size(message) != width * height * count * 4:
         raise PlateError(
-            f"{message.inline.size} bytes of pixels declared, but {width}x{height} with {count} channels takes"
+            f"{pixels_size(message)} bytes of pixels declared, but {width}x{height} with {count} channels takes"
             f" {width * height * count * 4}",
             where=where,
         )
     return height, width, count
+
+
+def pixels_size(message: pb.Plate) -> int:
+    """Bytes of pixels that a description declares, wherever they are; 0 when it does not say where."""
+    match message.WhichOneof("pixels"):
+        case "inline":
+            return message.inline.size
+        case "shared":
+            return message.shared.size
+        case "hashed":
+            return message.hashed.size
+        case _:
+            return 0
+
+
+def check_plates(declared: Sequence[pb.Plate]) -> list[tuple[int, int, int]]:
+    """Checks the descriptions of a header.
+
+    Returns:
+        Height, width, channels of each.
+
+    Raises:
+        PlateError: One is wrong (`check_plate`), there are too many, or two have one name.
+    """
+    if len(declared) > MAX_PLATES:
+        raise PlateError(f"{len(declared)} plates in one request; at most {MAX_PLATES} fit")
+    shapes = [check_plate(message) for message in declared]
+    names = [message.name for message in declared]
+    if len(set(names)) != len(names):
+        raise PlateError(f"plate names repeat: {', '.join(names)}")
+    return shapes
 
 
 def plate_from_pb(message: pb.Plate, pixels: FloatImage) -> Plate:

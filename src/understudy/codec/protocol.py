@@ -8,8 +8,9 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Understudy"].full_name
 
 INFO_METHOD = "Info"
 RUN_METHOD = "Run"
+SHARE_METHOD = "ShareMemory"
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 2 << 20
 """Pixels per message. One to two MiB measures fastest: blocks stay in the cache and the allocator reuses them."""
 
 MAX_MESSAGE_BYTES = 4 << 20

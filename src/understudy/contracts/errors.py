@@ -13,6 +13,7 @@
      |  + UnsupportedFileError          3   understood, and refused with a reason (deep, no pixels)
      |  + SequenceError                 3   gaps, padding, mixed sizes
      |  + PlateError                    3   pixels that break the plate contract
+     |     + UnknownPixelsError         3   pixels named to a service that does not have them
      + OutputError                      1   the disk is full, the folder is read-only
      + MemoryBudgetError                4   does not fit in memory
      + QualityGateError                 5
@@ -93,6 +94,10 @@ class SequenceError(InputError):
 
 class PlateError(InputError):
     """Pixels or channels break the plate contract of the operation."""
+
+
+class UnknownPixelsError(PlateError):
+    """A request names pixels that the service does not have; our client then sends them."""
 
 
 class OutputError(UnderstudyError):

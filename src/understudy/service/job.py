@@ -71,6 +71,8 @@ class Job:
 
     Attributes:
         handle: The job in the queue.
+        queue_s: How long it waited, once it has begun.
+        run_s: How long it ran, once it has ended.
 
     Args:
         queue: Where it waits for a worker.
@@ -88,9 +90,17 @@ class Job:
         self._cancelled = cancelled
         control = Control(progress=self._report, cancelled=cancelled.is_set)
 
+        self.queue_s = self.run_s = 0.0
+        submitted = time.monotonic()
+
         def work(engine: Engine) -> RoleResult:
+            began = time.monotonic()
+            self.queue_s = began - submitted
             control.check()
-            return engine.run(request, control)
+            try:
+                return engine.run(request, control)
+            finally:
+                self.run_s = time.monotonic() - began
 
         self.handle = queue.submit(work, ticket)
         self.handle.future.add_done_callback(lambda _: self._wake())

@@ -20,6 +20,12 @@ class Limits:
         max_total_bytes: Most bytes of pixels that open requests hold together; further ones wait, pixels unread.
         max_run_s: Longest time a call may last, seconds, whatever deadline its client sets.
         drain_s: How long running jobs may still take once the service stops, seconds.
+        max_share_sessions: Clients that share memory at once; further ones send their pixels. Each holds a thread.
+        max_caller_regions: Regions that one caller shares at once.
+        max_caller_region_bytes: Most bytes of them.
+        max_regions: Regions that all callers share at once.
+        max_region_bytes: Most bytes of them.
+        known_plate_bytes: Memory for plates that were sent before, so that they need not be sent again; 0 keeps none.
     """
 
     workers: Annotated[int, Field(ge=0)] = 0
@@ -28,6 +34,12 @@ class Limits:
     max_total_bytes: Annotated[int, Field(ge=1)] = 8_192_000_000
     max_run_s: Annotated[float, Field(gt=0)] = 6 * 3600.0
     drain_s: Annotated[float, Field(ge=0)] = 30.0
+    max_share_sessions: Annotated[int, Field(ge=0)] = 32
+    max_caller_regions: Annotated[int, Field(ge=1)] = 256
+    max_caller_region_bytes: Annotated[int, Field(ge=1)] = 32_000_000_000
+    max_regions: Annotated[int, Field(ge=1)] = 1024
+    max_region_bytes: Annotated[int, Field(ge=1)] = 64_000_000_000
+    known_plate_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
 
     def workers_on(self, devices: int) -> int:
         """Jobs that run at once on each device.

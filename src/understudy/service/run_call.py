@@ -7,17 +7,20 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from understudy.codec.jobs import clean_request_id, request_from_pb, result_to_pb
+from understudy.codec.jobs import clean_request_id, request_from_pb
 from understudy.codec.messages import Malformed, RequestPart, ResponsePart
-from understudy.codec.pixels import Receiver, chunks
 from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import RoleResult
 from understudy.service.admission import Admission
 from understudy.service.caller import Caller, caller_of
+from understudy.service.intake import Holding, Intake, reason
 from understudy.service.job import CancelFlag, Job, ticket_for
+from understudy.service.known_plates import KnownPlates
 from understudy.service.limits import Limits
 from understudy.service.log import log_event
+from understudy.service.outlet import Outlet
 from understudy.service.queue import JobQueue
+from understudy.service.regions import Regions
 from understudy.service.rpc_errors import CallLog, rpc_errors
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
@@ -31,9 +34,12 @@ class RunCalls:
         queue: Where requests wait for a worker.
         limits: How much to take on.
         admission: Who may come in.
+        regions: Memory that clients share.
     """
 
-    def __init__(self, queue: JobQueue, limits: Limits, admission: Admission) -> None:
+    def __init__(self, queue: JobQueue, limits: Limits, admission: Admission, regions: Regions) -> None:
+        self._regions = regions
+        self._known = KnownPlates(limits.known_plate_bytes)
         self._queue = queue
         self._limits = limits
         self._admission = admission
@@ -69,62 +75,64 @@ class RunCalls:
     def _run(
         self, requests: Requests, call: CallLog, cancelled: CancelFlag, caller: Caller, remaining_s: float | None
     ) -> Iterator[ResponsePart]:
+        started = time.monotonic()
         header = _first(requests)
         call.request_id = clean_request_id(header.request_id) or call.request_id
         head = request_from_pb(header)
         call.fields.update(role=head.params.role.value, pack=str(head.pack), plates=len(header.plates))
-        receiver = Receiver(header.plates, max_bytes=self._limits.max_request_bytes)
-        call.fields["bytes"] = receiver.size
-        ticket = ticket_for(header, caller, size=receiver.size, remaining_s=remaining_s)
-        self._queue.require_time(ticket)
-        self._admission.reserve(receiver.size, cancelled.is_set)
+        inputs, outputs = Holding(), Holding()
         job: Job | None = None
         try:
-            _receive(requests, receiver)
-            request = head.with_plates(receiver.finish())
+            intake = Intake(header, caller, self._regions, self._known, inputs, self._limits.max_request_bytes)
+            outlet = Outlet(header, caller, self._regions, intake.shared, outputs)
+            call.fields.update(bytes=intake.total, bytes_received=intake.size)
+            ticket = ticket_for(header, caller, size=intake.total, remaining_s=remaining_s)
+            self._queue.require_time(ticket)
+            reserved = _Reserved(self._admission, intake.size, cancelled)
+            inputs.add(reserved.release)
+            if intake.answer is not None:
+                yield intake.answer
+            request = head.with_plates(intake.receive(requests))
+            received = time.monotonic()
             job = Job(self._queue, request, cancelled, ticket)
-            del receiver, request
+            # The hashes are computed beside the job.
+            reserved.hand_over(intake.keep(list(request.plates.values())))
+            del intake, request
             for event in job.events():
                 if isinstance(event, RoleResult):
-                    yield from _answer(event, call.request_id)
+                    timings = pb.Timings(receive=received - started, queue=job.queue_s, run=job.run_s)
+                    yield from outlet.answer(event, call.request_id, timings)
                 else:
                     yield pb.RunResponse(progress=pb.Progress(done=max(0, event[0]), total=max(0, event[1])))
         finally:
+            outputs.release()
             # A job that was told to stop may still run for a tile; its plates count until it ends.
-            size = call.fields["bytes"]
-            assert isinstance(size, int)
             if job is None:
-                self._admission.release(size)
+                inputs.release()
             else:
-                job.handle.future.add_done_callback(lambda _: self._admission.release(size))
+                job.handle.future.add_done_callback(lambda _: inputs.release())
+
+
+class _Reserved:
+    """Bytes of pixels that a call holds."""
+
+    def __init__(self, admission: Admission, size: int, cancelled: CancelFlag) -> None:
+        admission.reserve(size, cancelled.is_set)
+        self._admission = admission
+        self._size = size
+
+    def hand_over(self, size: int) -> None:
+        """These bytes are counted elsewhere from now on."""
+        self._size -= size
+        self._admission.release(size)
+
+    def release(self) -> None:
+        """Gives the rest back."""
+        self._admission.release(self._size)
 
 
 def _first(requests: Requests) -> pb.RunHeader:
     part = next(requests, None)
     if isinstance(part, pb.RunRequest) and part.WhichOneof("part") == "header":
         return part.header
-    raise UsageError(f"the call does not begin with a header{_reason(part)}")
-
-
-def _receive(requests: Requests, receiver: Receiver) -> None:
-    for part in requests:
-        if isinstance(part, memoryview):
-            receiver.add(part)
-        elif isinstance(part, pb.RunRequest) and part.WhichOneof("part") == "end":
-            if part.end.size != receiver.size:
-                raise UsageError(f"the call ends after {part.end.size} bytes and its header declares {receiver.size}")
-            return
-        else:
-            raise UsageError(f"only pixels and an end may follow the header{_reason(part)}")
-    raise UsageError("the call breaks off before its end")
-
-
-def _reason(part: RequestPart | Malformed | None) -> str:
-    return f": {part.reason}" if isinstance(part, Malformed) else ""
-
-
-def _answer(result: RoleResult, request_id: str) -> Iterator[ResponsePart]:
-    header = result_to_pb(result, request_id)
-    yield pb.RunResponse(header=header)
-    yield from chunks(result.plates.values())
-    yield pb.RunResponse(end=pb.End(size=sum(plate.inline.size for plate in header.plates)))
+    raise UsageError(f"the call does not begin with a header{reason(part)}")

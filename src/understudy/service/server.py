@@ -98,8 +98,9 @@ class Service:
         Raises:
             UsageError: An address is taken or not this machine's.
         """
+        threads = self._limits.max_requests + self._limits.max_share_sessions + _SPARE_THREADS
         server = grpc.server(
-            ThreadPoolExecutor(self._limits.max_requests + _SPARE_THREADS, thread_name_prefix="understudy-rpc"),
+            ThreadPoolExecutor(threads, thread_name_prefix="understudy-rpc"),
             handlers=(self._servicer.handlers(),),
             interceptors=(self._access.interceptor(),),
             options=_OPTIONS,
@@ -133,6 +134,7 @@ class Service:
             self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
             log_event("stopping", {"open_requests": self._servicer.admission.open_requests, "drain_s": grace})
             drained = self._servicer.admission.wait_empty(grace)
+            self._servicer.end_sharing()
             self._server.stop(1.0 if drained else 0.0).wait()
             ended = self._servicer.shut_down(_LAST_TILE_S)
             self._server = None

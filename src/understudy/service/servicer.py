@@ -9,15 +9,19 @@ import grpc
 
 from understudy.codec.info import info_to_pb
 from understudy.codec.messages import Malformed, decode_request_part, decoder, encode_part
-from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE
+from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE, SHARE_METHOD
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
+from understudy.service import memfd
 from understudy.service.admission import Admission
+from understudy.service.caller import caller_of
 from understudy.service.introduce import introduced
 from understudy.service.limits import Limits
 from understudy.service.queue import JobQueue
+from understudy.service.regions import Regions
 from understudy.service.rpc_errors import CallLog, rpc_errors
 from understudy.service.run_call import RunCalls
+from understudy.service.share_call import ShareCalls
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 
@@ -33,7 +37,10 @@ class Servicer:
         self._engine = engines[0]
         self.admission = Admission(limits)
         self.queue = JobQueue(engines, limits.workers_on(len(engines)))
-        self._run_calls = RunCalls(self.queue, limits, self.admission)
+        self.regions = Regions(limits)
+        self._run_calls = RunCalls(self.queue, limits, self.admission, self.regions)
+        self._share_calls = ShareCalls(self.regions)
+        self._instance = uuid.uuid4().hex
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """The methods with their serializers, for `grpc.Server.add_generic_rpc_handlers`."""
@@ -50,6 +57,11 @@ class Servicer:
                     request_deserializer=decode_request_part,
                     response_serializer=encode_part,
                 ),
+                SHARE_METHOD: grpc.stream_stream_rpc_method_handler(
+                    self._share_calls.share,
+                    request_deserializer=decoder(pb.ShareRequest),
+                    response_serializer=pb.ShareResponse.SerializeToString,
+                ),
             },
         )
 
@@ -59,8 +71,17 @@ class Servicer:
         with rpc_errors(context, call):
             if isinstance(request, Malformed):
                 raise UsageError(f"the message can't be read: {request.reason}")
-            return info_to_pb(self._engine.info())
+            message = info_to_pb(self._engine.info())
+            message.instance = self._instance
+            message.transports.append("stream")
+            if memfd.supported() and caller_of(context).local:
+                message.transports.append("shared-memory")
+            return message
         return None
+
+    def end_sharing(self) -> None:
+        """Ends the calls that only keep shared memory alive."""
+        self._share_calls.end_all()
 
     def shut_down(self, timeout_s: float) -> bool:
         """Drops jobs that have not begun and waits for the rest; False when the time is over first."""

@@ -192,6 +192,7 @@ def test_every_call_is_logged_with_its_id_and_no_pixels(
         "pack": "echo",
         "plates": 1,
         "bytes": 560,
+        "bytes_received": 560,
     }
 
 
