@@ -4,6 +4,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +12,8 @@ from grpc_status import rpc_status
 
 from understudy.codec.errors import error_to_status
 from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, UnderstudyError
+from understudy.service.caller import caller_of
+from understudy.service.disclosure import error_for
 from understudy.service.log import log_event
 
 
@@ -20,11 +23,13 @@ class CallLog:
     Attributes:
         request_id: Names the call; echoed to the client.
         fields: Further facts.
+        shared: Folders whose paths the caller may read in an error.
     """
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.fields: dict[str, object] = {}
+        self.shared: tuple[Path, ...] = ()
 
 
 @contextmanager
@@ -32,7 +37,7 @@ def rpc_errors(context: grpc.ServicerContext, call: CallLog) -> Iterator[None]:
     """Turns what the body raises into the call's status.
 
     Internals never reach a client: an exception from outside the tree is logged with its traceback, and the client gets
-    the request id to quote.
+    the request id to quote. Nor do paths of this machine, but for those who may know them (`disclosure`).
 
     Args:
         context: Of the call.
@@ -62,4 +67,5 @@ def rpc_errors(context: grpc.ServicerContext, call: CallLog) -> Iterator[None]:
 def _abort(context: Any, error: UnderstudyError, call: CallLog) -> None:
     if isinstance(error, JobCancelledError) and not context.is_active():
         return
-    context.abort_with_status(rpc_status.to_status(error_to_status(error, call.request_id)))
+    shown = error_for(error, caller_of(context), call.shared)
+    context.abort_with_status(rpc_status.to_status(error_to_status(shown, call.request_id)))

@@ -15,6 +15,7 @@ from understudy.contracts.errors import UsageError
 from understudy.service import memfd
 from understudy.service.admission import Admission
 from understudy.service.caller import caller_of
+from understudy.service.disclosure import info_for
 from understudy.service.introduce import introduced
 from understudy.service.limits import Limits
 from understudy.service.queue import JobQueue
@@ -71,10 +72,11 @@ class Servicer:
         with rpc_errors(context, call):
             if isinstance(request, Malformed):
                 raise UsageError(f"the message can't be read: {request.reason}")
-            message = info_to_pb(self._engine.info())
+            caller = caller_of(context)
+            message = info_to_pb(info_for(self._engine.info(), caller))
             message.instance = self._instance
             message.transports.append("stream")
-            if memfd.supported() and caller_of(context).local:
+            if memfd.supported() and caller.local:
                 message.transports.append("shared-memory")
             return message
         return None

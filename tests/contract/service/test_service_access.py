@@ -18,7 +18,7 @@ from contract.service.rig import FakeEngine, make_request
 from understudy.client.credentials import Credentials
 from understudy.client.engine import RemoteEngine
 from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE
-from understudy.contracts.errors import AccessError, UnavailableError, UsageError
+from understudy.contracts.errors import AccessError, PackError, UnavailableError, UsageError
 from understudy.service import access as access_module
 from understudy.service.access import Access, AccessSettings
 from understudy.service.access_file import add_token, read_access_file, revoke_tokens, token_hash
@@ -278,3 +278,25 @@ def test_credentials_come_from_the_environment(tmp_path: Path) -> None:
     assert Credentials.from_environment({}) == Credentials()
     assert Credentials.from_environment({"UNDERSTUDY_TLS": "0", "UNDERSTUDY_TLS_CA": "x"}).tls is False
     assert Credentials.from_environment({"UNDERSTUDY_TLS_CA": "x"}).tls is True
+
+
+def test_a_guest_learns_no_path_of_the_machine_and_the_log_does(
+    service: Service,
+    engine: FakeEngine,
+    file: Path,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(access_module, "is_local", lambda _peer: False)
+    caplog.set_level(logging.INFO, "understudy.service")
+    engine.failure = PackError("can't be read", where="/srv/packs/lanczos/model.onnx", fix="see /srv/log")
+    guest, chief = (client(service.address, add_token(file, role, (role,))) for role in ("render", "admin"))
+    with pytest.raises(PackError, match=r"^model\.onnx: can't be read; see log$"):
+        guest.run(make_request("fail"))
+    with pytest.raises(PackError, match=r"^/srv/packs/lanczos/model\.onnx: can't be read; see /srv/log$"):
+        chief.run(make_request("fail"))
+    assert "/packs" not in repr(guest.info())
+    assert chief.info() == engine.info()
+    problems = [record.__dict__["fields"].get("problem") for record in caplog.records if record.message == "run"]
+    assert problems == ["/srv/packs/lanczos/model.onnx: can't be read; see /srv/log"] * 2
