@@ -71,6 +71,19 @@ def serve(
             help="Allow an address that others reach, without TLS or with nobody checked.",
         ),
     ] = False,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Status page and /metrics over HTTP: host:port; none when left out."),
+    ] = None,
+    insecure_status_anywhere: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-status-anywhere", help="Allow a status address that others reach, though nobody is checked."
+        ),
+    ] = False,
+    tracing: Annotated[
+        bool, typer.Option("--tracing", help="Send spans by OpenTelemetry, as its OTEL_* environment says.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say where it serves as a line of JSON.")] = False,
 ) -> None:
@@ -104,6 +117,11 @@ def serve(
             "tls": {"certificate": tls_certificate, "key": tls_key, "client_ca": tls_client_ca},
             "access": {"file": access},
             "log": {"verbose": verbose or None},
+            "watch": {
+                "status": status,
+                "insecure_status_anywhere": insecure_status_anywhere or None,
+                "tracing": tracing or None,
+            },
         }
     )
     log_to_stderr(verbose=settings.log.verbose)
@@ -122,9 +140,10 @@ def serve(
         anywhere=settings.listen.insecure_anywhere,
         tls=settings.tls,
         access=settings.access,
+        watch=settings.watch,
     )
     service.start()
-    _say(service.addresses, as_json=as_json)
+    _say(service.addresses, service.status_url, as_json=as_json)
     stop.wait()
     if service.stop():
         engine.close()
@@ -158,7 +177,10 @@ class _Stop:
             pass  # a wait without end would not let Python run the signal handler on every platform
 
 
-def _say(addresses: tuple[str, ...], *, as_json: bool) -> None:
-    facts = {"event": "serving", "address": addresses[0], "addresses": list(addresses)}
-    typer.echo(json.dumps(facts) if as_json else f"serving on {', '.join(addresses)}; Ctrl-C stops")
+def _say(addresses: tuple[str, ...], status_url: str, *, as_json: bool) -> None:
+    facts: dict[str, object] = {"event": "serving", "address": addresses[0], "addresses": list(addresses)}
+    if status_url:
+        facts["status"] = status_url
+    page = f" (status: {status_url})" if status_url else ""
+    typer.echo(json.dumps(facts) if as_json else f"serving on {', '.join(addresses)}{page}; Ctrl-C stops")
     sys.stdout.flush()

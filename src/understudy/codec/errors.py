@@ -47,6 +47,8 @@ def _tree(cls: type[UnderstudyError]) -> Iterator[type[UnderstudyError]]:
 
 
 _BY_NAME = {cls.__name__: cls for cls in _tree(UnderstudyError)}
+ERROR_NAMES = tuple(_BY_NAME)
+"""Names of all classes of the tree."""
 
 
 def error_to_status(error: UnderstudyError, request_id: str = "") -> status_pb2.Status:

@@ -32,6 +32,17 @@ class Admission:
         with self._changed:
             return self._open
 
+    @property
+    def held_bytes(self) -> int:
+        """Pixels that open requests hold, bytes."""
+        with self._changed:
+            return self._bytes
+
+    @property
+    def allowed_bytes(self) -> int:
+        """Most that they may hold."""
+        return self._limits.max_total_bytes
+
     def enter(self) -> None:
         """Counts a request in.
 

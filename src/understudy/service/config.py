@@ -22,6 +22,7 @@ from understudy.roles.pack_settings import PackSettings
 from understudy.service.access import AccessSettings
 from understudy.service.credentials import TlsSettings
 from understudy.service.limits import Limits
+from understudy.service.watching import Watch
 
 SCHEMA = "understudy.service/1"
 
@@ -80,6 +81,7 @@ class ServiceConfig(BaseModel):
         tls: TLS on its TCP addresses.
         access: Who may use it.
         log: What it tells of itself.
+        watch: How it may be watched.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
@@ -92,6 +94,7 @@ class ServiceConfig(BaseModel):
     tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
     log: Log = Log()
+    watch: Watch = Watch()
 
     def replaced(self, options: Mapping[str, Mapping[str, Any]]) -> "ServiceConfig":
         """This configuration with other values, as the command line gives them.

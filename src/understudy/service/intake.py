@@ -109,6 +109,12 @@ class Intake:
         """Bytes of pixels in all."""
         return sum(pixels_size(plate) for plate in self._plates)
 
+    @property
+    def by_transport(self) -> dict[str, int]:
+        """Bytes of pixels by how they come."""
+        shared = sum(pixels_size(self._plates[index]) for index in self.shared)
+        return {"stream": self.size, "shared-memory": shared, "known": self.total - self.size - shared}
+
     def receive(self, requests: Iterator[RequestPart | Malformed]) -> dict[str, Plate]:
         """Reads the rest of the call.
 

@@ -11,6 +11,7 @@ from understudy.contracts.errors import JobCancelledError
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.service.caller import Caller
 from understudy.service.fair_order import Ticket
+from understudy.service.observer import RunWatch
 from understudy.service.queue import JobQueue
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
@@ -79,12 +80,16 @@ class Job:
         request: The request.
         cancelled: Takes the job out of the queue when it is set; asked between tiles once it runs.
         ticket: Its place in the queue.
+        watch: Told when it begins, and of its progress.
 
     Raises:
         UnavailableError: The queue does not take it.
     """
 
-    def __init__(self, queue: JobQueue, request: RoleRequest, cancelled: CancelFlag, ticket: Ticket) -> None:
+    def __init__(
+        self, queue: JobQueue, request: RoleRequest, cancelled: CancelFlag, ticket: Ticket, watch: RunWatch
+    ) -> None:
+        self._watch = watch
         self._changed = threading.Condition()
         self._latest: tuple[int, int] | None = None
         self._cancelled = cancelled
@@ -98,7 +103,8 @@ class Job:
             self.queue_s = began - submitted
             control.check()
             try:
-                return engine.run(request, control)
+                with watch.running():
+                    return engine.run(request, control)
             finally:
                 self.run_s = time.monotonic() - began
 
@@ -127,6 +133,7 @@ class Job:
                 return
 
     def _report(self, done: int, total: int) -> None:
+        self._watch.progress(int(done), int(total))
         with self._changed:
             self._latest = (int(done), int(total))
             self._changed.notify_all()

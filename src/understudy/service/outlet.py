@@ -39,6 +39,8 @@ class Outlet:
     ) -> None:
         self._sources = {_address(span.memory): span for span in sources.values()}
         self._target: Span | None = None
+        self.by_transport: dict[str, int] = {}
+        """Bytes of pixels by how they went; empty before `answer` ends."""
         if header.HasField("result"):
             place = header.result
             self._target = regions.span(caller, place.region, place.offset, place.capacity // 4 * 4)
@@ -65,7 +67,10 @@ class Outlet:
                 sent.append(plate)
         yield pb.RunResponse(header=header)
         yield from chunks(sent)
-        yield pb.RunResponse(end=pb.End(size=sum(plate.nbytes for plate in sent)))
+        streamed = sum(plate.nbytes for plate in sent)
+        yield pb.RunResponse(end=pb.End(size=streamed))
+        total = sum(plate.nbytes for plate in result.plates.values())
+        self.by_transport = {"stream": streamed, "shared-memory": total - streamed}
 
 
 def _address(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> int:

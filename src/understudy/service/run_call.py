@@ -3,7 +3,6 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +16,11 @@ from understudy.service.intake import Holding, Intake, reason
 from understudy.service.job import CancelFlag, Job, ticket_for
 from understudy.service.known_plates import KnownPlates
 from understudy.service.limits import Limits
-from understudy.service.log import log_event
+from understudy.service.observer import Observer, RunWatch
 from understudy.service.outlet import Outlet
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
-from understudy.service.rpc_errors import CallLog, rpc_errors
+from understudy.service.rpc_errors import rpc_errors
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 Requests = Iterator[RequestPart | Malformed]
@@ -35,9 +34,13 @@ class RunCalls:
         limits: How much to take on.
         admission: Who may come in.
         regions: Memory that clients share.
+        observer: Watches.
     """
 
-    def __init__(self, queue: JobQueue, limits: Limits, admission: Admission, regions: Regions) -> None:
+    def __init__(
+        self, queue: JobQueue, limits: Limits, admission: Admission, regions: Regions, observer: Observer
+    ) -> None:
+        self._observer = observer
         self._regions = regions
         self._known = KnownPlates(limits.known_plate_bytes)
         self._queue = queue
@@ -46,8 +49,7 @@ class RunCalls:
 
     def run(self, requests: Requests, context: Any) -> Iterator[ResponsePart]:
         """Answers one call."""
-        call = CallLog(uuid.uuid4().hex)
-        started = time.monotonic()
+        call = self._observer.run_began(context)
         cancelled = CancelFlag()
         cancelled.listen(self._admission.wake)
         if not context.add_callback(cancelled.set):
@@ -68,18 +70,17 @@ class RunCalls:
         finally:
             if timer is not None:
                 timer.cancel()
-            seconds = round(time.monotonic() - started, 4)
-            facts = {"request_id": call.request_id, "peer": context.peer(), "seconds": seconds, **call.fields}
-            log_event("run", facts)
+            call.end()
 
     def _run(
-        self, requests: Requests, call: CallLog, cancelled: CancelFlag, caller: Caller, remaining_s: float | None
+        self, requests: Requests, call: RunWatch, cancelled: CancelFlag, caller: Caller, remaining_s: float | None
     ) -> Iterator[ResponsePart]:
         started = time.monotonic()
+        call.enter("receive")
         header = _first(requests)
         call.request_id = clean_request_id(header.request_id) or call.request_id
         head = request_from_pb(header)
-        call.fields.update(role=head.params.role.value, pack=str(head.pack), plates=len(header.plates))
+        call.header_read(head.params.role.value, head.pack, len(header.plates))
         inputs, outputs = Holding(), Holding()
         job: Job | None = None
         try:
@@ -94,14 +95,18 @@ class RunCalls:
                 yield intake.answer
             request = head.with_plates(intake.receive(requests))
             received = time.monotonic()
-            job = Job(self._queue, request, cancelled, ticket)
+            call.received(intake.by_transport)
+            call.enter("queue")
+            job = Job(self._queue, request, cancelled, ticket, call)
             # The hashes are computed beside the job.
             reserved.hand_over(intake.keep(list(request.plates.values())))
             del intake, request
             for event in job.events():
                 if isinstance(event, RoleResult):
                     timings = pb.Timings(receive=received - started, queue=job.queue_s, run=job.run_s)
+                    call.enter("send")
                     yield from outlet.answer(event, call.request_id, timings)
+                    call.sent(outlet.by_transport)
                 else:
                     yield pb.RunResponse(progress=pb.Progress(done=max(0, event[0]), total=max(0, event[1])))
         finally:

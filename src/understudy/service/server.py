@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from understudy.codec.address import Address
 from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, SERVICE
@@ -23,6 +23,7 @@ from understudy.service.credentials import TlsFiles, TlsSettings
 from understudy.service.limits import Limits
 from understudy.service.log import log_event
 from understudy.service.servicer import Servicer
+from understudy.service.watching import Watch, Watching
 
 _SPARE_THREADS = 8  # health and info are answered even when every request that is let in waits
 _LAST_TILE_S = 5.0  # what a cancelled job gets to reach the end of its tile
@@ -48,6 +49,7 @@ class Service:
             checks who calls.
         tls: Certificate and key for TCP addresses.
         access: Who may call.
+        watch: Status page and tracing; health and metrics are always there.
 
     Raises:
         UsageError: An address, a certificate or the access file is wrong; or an address is reached from elsewhere, is
@@ -64,6 +66,7 @@ class Service:
         anywhere: bool = False,
         tls: TlsSettings | None = None,
         access: AccessSettings | None = None,
+        watch: Watch | None = None,
     ) -> None:
         listen = (listen,) if isinstance(listen, str) else tuple(listen)
         if not listen:
@@ -74,10 +77,12 @@ class Service:
         if not anywhere:
             self._require_protection()
         self._limits = limits or Limits()
-        self._servicer = Servicer(engine if isinstance(engine, Sequence) else (engine,), self._limits)
+        engines = engine if isinstance(engine, Sequence) else (engine,)
         self._health = health.HealthServicer(
             experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, thread_name_prefix="health")
         )
+        self._watching = Watching(watch or Watch(), engines, self._health)
+        self._servicer = Servicer(engines, self._limits, self._watching.observer)
         self._reflection = reflection
         self._server: Any = None
         self._stopping = threading.Lock()
@@ -88,6 +93,11 @@ class Service:
     def address(self) -> str:
         """The first of its addresses; empty before `start`."""
         return self.addresses[0] if self.addresses else ""
+
+    @property
+    def status_url(self) -> str:
+        """Where the status page is; empty without one."""
+        return self._watching.url
 
     def start(self) -> str:
         """Begins to answer.
@@ -111,9 +121,13 @@ class Service:
 
             reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         self.addresses = tuple(_bind(server, address, self._tls) for address in self._wanted)
+        try:
+            self._watching.start(self.addresses, self._servicer.queue, self._servicer.admission)
+        except UsageError:
+            server.stop(None)
+            raise
         server.start()
         self._server = server
-        self._tell_health(health_pb2.HealthCheckResponse.SERVING)
         log_event("serving", {"addresses": self.addresses, "workers": self._servicer.queue.snapshot().workers})
         return self.address
 
@@ -131,13 +145,14 @@ class Service:
                 return True
             grace = self._limits.drain_s if drain_s is None else drain_s
             self._servicer.admission.close()
-            self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+            self._watching.drain()
             log_event("stopping", {"open_requests": self._servicer.admission.open_requests, "drain_s": grace})
             drained = self._servicer.admission.wait_empty(grace)
             self._servicer.end_sharing()
             self._server.stop(1.0 if drained else 0.0).wait()
             ended = self._servicer.shut_down(_LAST_TILE_S)
             self._server = None
+            self._watching.stop()
             log_event("stopped", {"drained": drained})
             return ended
 

@@ -18,9 +18,10 @@ from understudy.service.caller import caller_of
 from understudy.service.disclosure import info_for
 from understudy.service.introduce import introduced
 from understudy.service.limits import Limits
+from understudy.service.observer import Observer
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
-from understudy.service.rpc_errors import CallLog, rpc_errors
+from understudy.service.rpc_errors import rpc_errors
 from understudy.service.run_call import RunCalls
 from understudy.service.share_call import ShareCalls
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -32,15 +33,17 @@ class Servicer:
     Args:
         engines: One per device; they stay their owner's to close. The first one says what they are.
         limits: How much to take on.
+        observer: Watches.
     """
 
-    def __init__(self, engines: Sequence[Engine], limits: Limits) -> None:
+    def __init__(self, engines: Sequence[Engine], limits: Limits, observer: Observer) -> None:
         self._engine = engines[0]
+        self._observer = observer
         self.admission = Admission(limits)
         self.queue = JobQueue(engines, limits.workers_on(len(engines)))
         self.regions = Regions(limits)
-        self._run_calls = RunCalls(self.queue, limits, self.admission, self.regions)
-        self._share_calls = ShareCalls(self.regions)
+        self._run_calls = RunCalls(self.queue, limits, self.admission, self.regions, observer)
+        self._share_calls = ShareCalls(self.regions, observer)
         self._instance = uuid.uuid4().hex
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -68,8 +71,7 @@ class Servicer:
 
     def info(self, request: pb.InfoRequest | Malformed, context: Any) -> pb.InfoResponse | None:
         """Answers ``Info``."""
-        call = CallLog(uuid.uuid4().hex)
-        with rpc_errors(context, call):
+        with self._observer.call(context) as call, rpc_errors(context, call):
             if isinstance(request, Malformed):
                 raise UsageError(f"the message can't be read: {request.reason}")
             caller = caller_of(context)

@@ -2,7 +2,6 @@
 """The ``ShareMemory`` call: a client's regions live as long as it lasts."""
 
 import threading
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,9 @@ from understudy.contracts.errors import UsageError
 from understudy.service.caller import caller_of
 from understudy.service.log import log_event
 from understudy.service.memfd import NotShareableError
+from understudy.service.observer import Observer
 from understudy.service.regions import Regions, Session
-from understudy.service.rpc_errors import CallLog, rpc_errors
+from understudy.service.rpc_errors import rpc_errors
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 Requests = Iterator[pb.ShareRequest | Malformed]
@@ -23,17 +23,18 @@ class ShareCalls:
 
     Args:
         regions: Where the regions are kept.
+        observer: Watches.
     """
 
-    def __init__(self, regions: Regions) -> None:
+    def __init__(self, regions: Regions, observer: Observer) -> None:
+        self._observer = observer
         self._regions = regions
         self._lock = threading.Lock()
         self._open: set[Any] = set()
 
     def share(self, requests: Requests, context: Any) -> Iterator[pb.ShareResponse]:
         """Answers one call, for as long as the client holds it open."""
-        call = CallLog(uuid.uuid4().hex)
-        with rpc_errors(context, call):
+        with self._observer.call(context) as call, rpc_errors(context, call):
             caller = caller_of(context)
             if not caller.local:
                 raise UsageError("memory is shared on one machine only", fix="send the pixels instead")
