@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-LAST_ERRORS = 20
+LAST_ERRORS = 10
 """Errors that are remembered."""
 
 

@@ -195,6 +195,7 @@ def _devices(states: Sequence[PackState], asked_for: Sequence[str]) -> tuple[Dev
 
 def _packs(states: Sequence[PackState], info: EngineInfo) -> tuple[PackRow, ...]:
     roles = {pack.pin.sha256: pack.role for pack in info.packs}
+    states = sorted(states, key=lambda state: state.state == "available")  # what is going on comes first
     return tuple(
         PackRow(
             name=f"{state.pin.id}@{state.pin.version}",
