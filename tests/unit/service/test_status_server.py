@@ -83,9 +83,8 @@ def test_slow_clients_are_few_and_short(server: StatusServer, monkeypatch: pytes
     ]
     for client in slow:
         client.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
-    with socket.create_connection((place.hostname, place.port), timeout=20) as late:
-        with suppress(ConnectionResetError):
-            assert late.recv(1) == b""  # hung up on at once
+    with socket.create_connection((place.hostname, place.port), timeout=20) as late, suppress(ConnectionResetError):
+        assert late.recv(1) == b""  # hung up on at once
     for client in slow:
         with client:
             client.settimeout(20)
