@@ -11,9 +11,12 @@ from typing import Any
 
 from google.rpc import status_pb2
 
+from contract.service.rig import make_request
 from fuzz import seeds
 from fuzz.mutation import bent_bytes, bent_json, mutated, shuffled
+from understudy.client.parcel import Parcel
 from understudy.client.run_call import WrongAnswerError, read_result
+from understudy.client.sent_plates import SentPlates
 from understudy.client.status import error_from_call
 from understudy.codec.errors import error_from_status
 from understudy.codec.info import info_from_pb
@@ -57,7 +60,8 @@ def run_answer(dice: random.Random) -> int:
         for data in messages:
             yield decode_response_part(data)
 
-    read_result(parts(), NO_CONTROL)
+    with Parcel(pb.RunHeader(), make_request("echo", {}), SentPlates(), None, 0, 1.0) as parcel:
+        read_result(parts(), NO_CONTROL, parcel)
     return len(messages)
 
 

@@ -13,16 +13,18 @@ import grpc
 from understudy.client.channel import open_channel
 from understudy.client.replicas import ReplicaWatch
 from understudy.client.retries import DEFAULT_RETRIES, Patience, Retries, SendAgainError
-from understudy.client.run_call import Watch, WrongAnswerError, decoding, read_result, request_parts
+from understudy.client.run_call import Watch, WrongAnswerError, decoding, read_result
 from understudy.client.status import error_from_call, send_again
+from understudy.client.transport import Link, Transport
 from understudy.codec.address import Replicas
 from understudy.codec.info import info_from_pb
 from understudy.codec.jobs import request_to_pb
 from understudy.codec.messages import Malformed, decode_response_part, decoder, encode_part
 from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
-from understudy.contracts.errors import UnavailableError, UnderstudyError, UsageError
+from understudy.contracts.errors import UnavailableError, UnderstudyError, UnknownPixelsError, UsageError
 from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.contracts.plate import FloatImage
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 RUN_TIMEOUT_S = 3600.0
@@ -37,13 +39,21 @@ class RemoteEngine:
             ``dns:///host:port``, are replicas that share the requests. Nothing is connected before the first call.
         timeout_s: Longest time for one call, waiting included; None takes an hour for `run`, 30 s for `info`.
         retries: How often a request is sent again when a replica goes away or is busy.
+        transport: How pixels travel: ``shared-memory``, ``stream``, or ``auto`` for the best that both ends can do.
 
     Raises:
-        UsageError: The address or the time is wrong.
+        UsageError: The address, the time or the transport is wrong.
         UnavailableError: None of several names is known.
     """
 
-    def __init__(self, address: str, *, timeout_s: float | None = None, retries: Retries = DEFAULT_RETRIES) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float | None = None,
+        retries: Retries = DEFAULT_RETRIES,
+        transport: str = "auto",
+    ) -> None:
         if timeout_s is not None and not 0 < timeout_s < float("inf"):
             raise UsageError(f"a time limit of {timeout_s} s", fix="give seconds over 0")
         self._replicas = Replicas.parse(address)
@@ -63,6 +73,32 @@ class RemoteEngine:
         self._run = self._channel.stream_stream(
             f"/{SERVICE}/{RUN_METHOD}", request_serializer=encode_part, response_deserializer=decode_response_part
         )
+        self._link = Link(self._channel, self._ask_info, self._replicas, transport)
+
+    @property
+    def transport(self) -> Transport:
+        """How pixels travel, and why not faster; asks the service the first time.
+
+        Raises:
+            UnavailableError: Shared memory was asked for by name, and can't be had.
+        """
+        self._require_process()
+        return self._link.transport(self._info_timeout_s)
+
+    def empty(self, shape: tuple[int, int, int]) -> FloatImage:
+        """Memory for the pixels of a new plate, which then need no copy on their way to the service.
+
+        Fill it, make a `Plate` of it (of all of it, or of whole rows), and leave it alone from then on. Where memory
+        can't be shared, it is an ordinary array.
+
+        Args:
+            shape: Height, width, channels.
+
+        Returns:
+            float32, not initialized.
+        """
+        self._require_process()
+        return self._link.empty(shape, self._info_timeout_s)
 
     def info(self) -> EngineInfo:
         """What the engine is and which packs it has.
@@ -72,7 +108,7 @@ class RemoteEngine:
             UnderstudyError: Any of the tree.
         """
         with self._errors(self._info_timeout_s):
-            message = self._call(self._info, pb.InfoRequest(), timeout_s=self._info_timeout_s)
+            message = self._ask_info(self._info_timeout_s)
             if isinstance(message, Malformed):
                 raise WrongAnswerError(message.reason)
             self._reached = True
@@ -93,9 +129,15 @@ class RemoteEngine:
         header = request_to_pb(request, request.request_id or uuid.uuid4().hex)
         count = max(1, len(self._replicas.addresses))
         patience = Patience(self._retries, time.monotonic() + self._run_timeout_s, count)
+        known = True
         while True:
             try:
-                return self._run_once(header, request, control, patience.remaining_s)
+                return self._run_once(header, request, control, patience)
+            except UnknownPixelsError:  # the service was started anew since it was told of the memory
+                if not known:
+                    raise
+                known = False
+                self._link.forget()
             except SendAgainError as failure:
                 if failure.why == "lost" and not self._reached:
                     raise failure.error from None
@@ -106,20 +148,31 @@ class RemoteEngine:
     def close(self) -> None:
         """Drops the connection; running calls end with an error."""
         if os.getpid() == self._process:
+            self._link.close()
             self._channel.close()
 
-    def _run_once(self, header: pb.RunHeader, request: RoleRequest, control: Control, timeout_s: float) -> RoleResult:
-        call = self._call(self._run, request_parts(header, request), timeout_s=timeout_s)
-        with Watch(call, control.cancelled) as watch, self._errors(self._run_timeout_s, watch):
-            result = read_result(call, control)
-            self._reached = True
-            if self._replicas.several:
-                self._watch.compare(call.initial_metadata(), result, control.warn)
-            return result
+    def _run_once(self, header: pb.RunHeader, request: RoleRequest, control: Control, patience: Patience) -> RoleResult:
+        self._require_process()
+        with self._link.pack(header, request, patience.remaining_s) as parcel:
+            call = self._call(self._run, parcel.parts(), timeout_s=patience.remaining_s)
+            with Watch(call, control.cancelled) as watch, self._errors(self._run_timeout_s, watch):
+                result = read_result(call, control, parcel)
+                self._reached = True
+                self._link.learn(request, parcel)
+                if self._replicas.several:
+                    self._watch.compare(call.initial_metadata(), result, control.warn)
+                return result
 
-    def _call(self, method: Any, *arguments: Any, timeout_s: float) -> Any:
+    def _ask_info(self, timeout_s: float) -> "pb.InfoResponse | Malformed":
+        answer: pb.InfoResponse | Malformed = self._call(self._info, pb.InfoRequest(), timeout_s=timeout_s)
+        return answer
+
+    def _require_process(self) -> None:
         if os.getpid() != self._process:
             raise UsageError("this connection was opened before the process forked", fix="open it in the child process")
+
+    def _call(self, method: Any, *arguments: Any, timeout_s: float) -> Any:
+        self._require_process()
         try:
             return method(*arguments, timeout=timeout_s)
         except ValueError as error:  # gRPC's word for a closed channel

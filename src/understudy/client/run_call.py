@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One ``Run`` call from the client's side: what is sent, what is read, and how it is cancelled."""
+"""One ``Run`` call from the client's side: what is read, and how it is cancelled."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from understudy.client.parcel import Parcel
 from understudy.codec.jobs import result_from_pb
-from understudy.codec.messages import Malformed, RequestPart, ResponsePart
-from understudy.codec.pixels import Receiver, chunks
+from understudy.codec.messages import Malformed, ResponsePart
+from understudy.codec.pixels import Receiver
 from understudy.contracts.engine import NO_CONTROL, Control
 from understudy.contracts.errors import InputError, UsageError
-from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.contracts.jobs import RoleResult
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _POLL_S = 0.05
@@ -19,13 +20,6 @@ _POLL_S = 0.05
 
 class WrongAnswerError(Exception):
     """What came is not what a service of this version sends."""
-
-
-def request_parts(header: pb.RunHeader, request: RoleRequest) -> Iterator[RequestPart]:
-    """What the client sends: the header, the pixels, the end."""
-    yield pb.RunRequest(header=header)
-    yield from chunks(request.plates.values())
-    yield pb.RunRequest(end=pb.End(size=sum(plate.inline.size for plate in header.plates)))
 
 
 class Watch:
@@ -70,8 +64,13 @@ def decoding() -> Iterator[None]:
         raise WrongAnswerError(str(error)) from error
 
 
-def read_result(call: Iterator[ResponsePart | Malformed], control: Control) -> RoleResult:
+def read_result(call: Iterator[ResponsePart | Malformed], control: Control, parcel: Parcel) -> RoleResult:
     """Reads progress and result of a call.
+
+    Args:
+        call: What the service sends.
+        control: Hears of progress.
+        parcel: The pixels of the call.
 
     Raises:
         WrongAnswerError: The answer can't be used.
@@ -92,10 +91,12 @@ def read_result(call: Iterator[ResponsePart | Malformed], control: Control) -> R
         kind = part.WhichOneof("part")
         if kind == "progress":
             control.progress(part.progress.done, part.progress.total)
+        elif kind == "wanted":
+            parcel.want(part.wanted)
         elif kind == "header":
             header = part.header
             with decoding():
-                receiver = Receiver(header.plates, finite=False)
+                receiver = parcel.receiver(header)
         elif kind == "end" and header is not None and receiver is not None:
             with decoding():
                 result = result_from_pb(header, receiver.finish())

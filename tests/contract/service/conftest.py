@@ -44,8 +44,10 @@ def connect() -> Iterator[Connect]:
     """Opens clients; closed at the end."""
     with ExitStack() as stack:
 
-        def open_client(address: str, *, timeout_s: float = 30.0, retries: Retries = NO_RETRIES) -> RemoteEngine:
-            client = RemoteEngine(address, timeout_s=timeout_s, retries=retries)
+        def open_client(
+            address: str, *, timeout_s: float = 30.0, retries: Retries = NO_RETRIES, transport: str = "auto"
+        ) -> RemoteEngine:
+            client = RemoteEngine(address, timeout_s=timeout_s, retries=retries, transport=transport)
             stack.callback(client.close)
             return client
 
