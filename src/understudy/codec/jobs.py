@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from understudy.codec.plates import plates_to_pb
-from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_REQUEST_ID
+from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_PARAMS_BYTES, MAX_REQUEST_ID
 from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
 from understudy.contracts.plate import Plate
@@ -68,6 +68,10 @@ def request_from_pb(header: pb.RunHeader) -> RequestHead:
     """
     if not header.pack.id:
         raise UsageError("the request names no pack", where="pack.id", fix="name the pack that plays the role")
+    if len(header.params_json) > MAX_PARAMS_BYTES:
+        raise UsageError(
+            f"the parameters take {len(header.params_json)} characters; {MAX_PARAMS_BYTES} fit", where="params"
+        )
     try:
         params = _PARAMS.validate_json(header.params_json)
     except ValidationError as error:

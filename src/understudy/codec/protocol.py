@@ -24,6 +24,9 @@ MAX_CHANNELS = 1024
 MAX_SIDE = 1 << 17
 """Largest width or height of a window, pixels."""
 
+MAX_PARAMS_BYTES = 256 << 10
+"""Longest parameters, bytes of JSON: checking megabytes of wrong ones would take seconds."""
+
 MAX_REQUEST_ID = 64
 """Longest request id, characters."""
 
