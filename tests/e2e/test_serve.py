@@ -38,6 +38,7 @@ class Process:
 
     popen: "subprocess.Popen[str]"
     address: str
+    event: dict[str, Any]
 
     def stop(self, signal_number: int = signal.SIGTERM) -> tuple[int, str, list[dict[str, Any]]]:
         """Exit code, the rest of standard output, and the log."""
@@ -62,7 +63,7 @@ def started(*arguments: str) -> Iterator[Process]:
         assert line, popen.communicate(timeout=60)
         event = json.loads(line)
         assert event["event"] == "serving"
-        yield Process(popen, event["address"])
+        yield Process(popen, event["address"], event)
     finally:
         if popen.poll() is None:
             popen.kill()

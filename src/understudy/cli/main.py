@@ -120,6 +120,8 @@ def _fail(error: UnderstudyError) -> NoReturn:
         kind = type(error).__name__
         told = {"problem": _short(error.problem), "where": error.where and _short(error.where), "fix": error.fix}
         event = {"event": "error", "kind": kind, **told, "exit_code": error.exit_code}
+        if error.request_id:
+            event["request_id"] = error.request_id
         try:
             sys.stdout.write(json.dumps(event) + "\n")
             sys.stdout.flush()

@@ -4,6 +4,7 @@
 import json
 import socket
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -63,6 +64,9 @@ def open_channel(replicas: Replicas, credentials: Credentials | None = None) -> 
             {"name": [{"service": SERVICE, "method": name} for name in _REPEATED_BY_GRPC], "retryPolicy": _RETRY_POLICY}
         ],
     }
+    if replicas.addresses and not credentials.name:
+        # Numbers stand in for the names; each certificate must be good for the first of them.
+        credentials = replace(credentials, name=replicas.addresses[0].host)
     options = (*_OPTIONS, ("grpc.service_config", json.dumps(config)))
     return credentials.channel(balanced_target(replicas), options, socket=socket_file, local=local)
 

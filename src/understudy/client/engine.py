@@ -15,6 +15,7 @@ from understudy.client.replicas import ReplicaWatch
 from understudy.client.retries import DEFAULT_RETRIES, Patience, Retries, SendAgainError
 from understudy.client.run_call import Watch, WrongAnswerError, decoding, read_result
 from understudy.client.status import error_from_call, send_again
+from understudy.client.trace_context import trace_metadata
 from understudy.client.transport import Link, Transport
 from understudy.codec.address import Replicas
 from understudy.codec.info import info_from_pb
@@ -138,7 +139,11 @@ class RemoteEngine:
                     raise
                 known = False
                 self._link.forget()
+            except UnderstudyError as error:
+                error.request_id = error.request_id or header.request_id
+                raise
             except SendAgainError as failure:
+                failure.error.request_id = header.request_id
                 if failure.why == "lost" and not self._reached:
                     raise failure.error from None
                 patience.wait(failure, control)
@@ -174,7 +179,7 @@ class RemoteEngine:
     def _call(self, method: Any, *arguments: Any, timeout_s: float) -> Any:
         self._require_process()
         try:
-            return method(*arguments, timeout=timeout_s)
+            return method(*arguments, timeout=timeout_s, metadata=trace_metadata())
         except ValueError as error:  # gRPC's word for a closed channel
             raise UnavailableError("the connection is closed", where=self._address) from error
 

@@ -79,6 +79,7 @@ def error_from_status(status: status_pb2.Status) -> UnderstudyError | None:
             facts = info.metadata
             where, fix = facts.get("where"), facts.get("fix")
             error = _BY_NAME.get(info.reason, UnderstudyError)(facts["problem"], where=where, fix=fix)
+            error.request_id = facts.get("request_id", "")
             if isinstance(error, errors.BusyError):
                 delay_s = retry_delay_s(status)
                 error.retry_after_s = RETRY_AFTER_S if delay_s is None else delay_s

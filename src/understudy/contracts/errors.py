@@ -41,9 +41,13 @@ class UnderstudyError(Exception):
         problem: What was wrong, one sentence without a final period.
         where: The file, field or node (``"plate.1004.exr"``, ``"nodes.slow.speed"``).
         fix: What to do about it, one sentence without a final period.
+
+    Attributes:
+        request_id: The request it ended, as a service's log names it; empty for none.
     """
 
     exit_code: ClassVar[int] = 1
+    request_id: str = ""
 
     def __init__(self, problem: str, *, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(problem)

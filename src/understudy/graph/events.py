@@ -13,12 +13,12 @@ event      further keys
 start      ``frames`` (count), ``graph`` (digest), ``ocio`` (config name), ``draft``
 color      ``node``, ``colorspace``, ``rule`` (what decided it), ``detail``
 pack       ``node``, ``id``, ``version``, ``sha256``, ``title``
-warning    ``message``, ``node`` or ``frame`` where there is one
-step       ``node``, ``frame``, ``done``, ``total``: progress within a frame
+warning    ``message``, ``node`` or ``frame`` where there is one; ``request_id`` where it is a request's
+step       ``node``, ``frame``, ``done``, ``total``: progress within a frame; ``request_id``, as a service's log has it
 frame      ``node`` (the write), ``frame``, ``file``, ``done``, ``total``, ``seconds``, ``confidence``, ``skipped``,
            ``report``
 done       ``frames``, ``skipped``, ``seconds``, ``max_in``, ``max_out``, ``clamped``, ``confidence``
-error      ``kind``, ``problem``, ``where``, ``fix``, ``exit_code``
+error      ``kind``, ``problem``, ``where``, ``fix``, ``exit_code``; ``request_id`` where a service may have logged more
 =========  ==========================================================================================================
 """
 

@@ -52,7 +52,8 @@ def rpc_errors(context: grpc.ServicerContext, call: CallLog) -> Iterator[None]:
     except MemoryError as error:
         call.fields["error"] = "MemoryError"
         log_event("out of memory", {"request_id": call.request_id}, level=logging.ERROR, exc_info=error)
-        _abort(context, MemoryBudgetError("the service ran out of memory", fix="send smaller tiles or plates"), call)
+        problem = f"the service ran out of memory (request {call.request_id})"
+        _abort(context, MemoryBudgetError(problem, fix="send smaller tiles or plates"), call)
     except grpc.RpcError:  # the request stream broke off: the client is gone, and nobody is there to tell
         call.fields["error"] = "ClientGone"
     except Exception as error:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every step offers, and what it is given."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -54,19 +55,22 @@ class Setting:
         Raises:
             UnderstudyError: Whatever the engine raises, told with the node and frame.
         """
+        # Several renders of one frame must not share a name in a service's log.
+        request_id = f"{node[:40]}.{'still' if frame is None else frame}.{uuid.uuid4().hex[:8]}"
+        place = {"node": node, "frame": frame, "request_id": request_id}
 
         def progress(done: int, total: int) -> None:
-            self.listener({"event": "step", "node": node, "frame": frame, "done": done, "total": total})
+            self.listener({"event": "step", **place, "done": done, "total": total})
 
         def warn(message: str) -> None:
-            self.listener({"event": "warning", "node": node, "frame": frame, "message": message})
+            self.listener({"event": "warning", **place, "message": message})
 
         request = RoleRequest(
             pack=self.pins[node],
             params=params,
             plates=plates,
             ocio_config=self.color.name,
-            request_id=f"{node}.{'still' if frame is None else frame}",
+            request_id=request_id,
         )
         return self.engine.run(request, Control(progress, self.control.cancelled, warn))
 
