@@ -23,6 +23,9 @@ _PATTERNS = {
     "version": "a semantic version such as 1.0.0",
     "sha256": "64 lower-case hexadecimal digits; `understudy packs pin FOLDER` fills it in",
 }
+# Pickles, mostly. The raw data beside an ONNX model is often named .bin, and is never unpickled.
+_PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"})
+_PICKLED = {"python": _PICKLES | {".bin"}, "onnx": _PICKLES}
 # Operators, identifiers and brackets of an SPDX license expression (SPDX 2.3, annex D).
 _SPDX = re.compile(r"^\(*[A-Za-z0-9.-]+\+?\)*(\s+(AND|OR|WITH)\s+\(*[A-Za-z0-9.-]+\+?\)*)*$")
 
@@ -115,6 +118,9 @@ def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
     if not manifest.runtime.file.endswith(suffix):
         yield Problem("runtime.file", f'a runtime of kind "{manifest.runtime.kind}" needs a file that ends in {suffix}')
     for field, file, _ in declared_files(manifest):
+        if PurePosixPath(file).suffix.lower() in _PICKLED[manifest.runtime.kind]:
+            text = f'"{file}" is a kind of file that runs code when it is read'
+            yield Problem(field, text, "keep weights as .safetensors, or the whole model as .onnx")
         if file in seen:
             yield Problem(field, f'"{file}" is named twice', "name each file once")
         seen.add(file)

@@ -14,6 +14,7 @@ from understudy.contracts.model import Call, Model, TensorModel, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.hwc_tensors import HwcTensors
 from understudy.runtimes.outputs import checked_outputs
+from understudy.runtimes.safetensors_file import check_safetensors
 
 _DEVICE = re.compile(r"^(auto|cpu|cuda(:\d+)?)$")
 
@@ -70,13 +71,16 @@ def load_model(pack: PackFiles, *, device: str = "auto") -> LoadedModel:
             CPU whatever is asked for, and says so in ``note``.
 
     Raises:
-        PackError: A file is not the declared one, the model is broken, or its runtime is not installed.
+        PackError: A file is not the declared one, the model is broken or unsafe, or its runtime is not installed.
         DeviceUnavailableError: CUDA was asked for by name and an ONNX pack can't have it.
         UsageError: The device has another name.
     """
     if not _DEVICE.match(device):
         raise UsageError(f'"{device}" is no device', where="device", fix="choose auto, cpu, cuda or cuda:N")
     pack.verify()
+    for weight in pack.manifest.weights:
+        if weight.file.endswith(".safetensors"):
+            check_safetensors(pack.folder / weight.file)
     if pack.manifest.runtime.kind == "python":
         from understudy.runtimes.python import load_adapter
 

@@ -15,7 +15,6 @@ in ``understudy.contracts.model``):
 - An upscaler returns its input's size times the scale; the region is cropped here.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +28,14 @@ from understudy.contracts.manifest import PackManifest, Role
 from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.load import LoadedModel, PackFiles
-from understudy.runtimes.onnx_file import BUILT_IN_DOMAINS, onnx_facts
+from understudy.runtimes.onnx_source import read_source
 from understudy.runtimes.onnx_tensors import DTYPES, OnnxTensors, knob_tensor, run_failure
 from understudy.runtimes.outputs import input_names, output_channels
 from understudy.runtimes.providers import CPU, CUDA, import_onnxruntime, settled_device, wanted_providers
 from understudy.runtimes.tensor_shapes import as_type
 
 _KNOB_TYPES = ("tensor(float)", "tensor(int64)", "tensor(bool)")
+_MOST_FIXED_PIXELS = 1 << 26  # every image is padded to a graph's fixed size
 _EXCHANGED = {"a": "b", "b": "a"}
 
 
@@ -52,7 +52,7 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
     """
     ort = import_onnxruntime()
     path = pack.folder / pack.manifest.runtime.file
-    source = _safe_source(pack, path)
+    source = read_source(pack.folder, pack.manifest.runtime, pack.manifest.weights)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = available_cores()
@@ -61,7 +61,10 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
     options.use_deterministic_compute = True
     wanted = wanted_providers(ort, device)
     try:
-        session = ort.InferenceSession(source, options, providers=wanted)
+        if source.files:
+            names, held = list(source.files), list(source.files.values())
+            options.add_external_initializers_from_files_in_memory(names, held, [len(data) for data in held])
+        session = ort.InferenceSession(source.data, options, providers=wanted)
     except Exception as error:
         text = " ".join(str(error).split())
         raise PackError(f"ONNX Runtime can't load it: {text}"[:500], where=path.as_posix()) from None
@@ -76,24 +79,6 @@ def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
         providers=providers or (CPU,),
         note=note,
     )
-
-
-def _safe_source(pack: PackFiles, path: Path) -> bytes | str:
-    """The model's bytes, or its path when it has declared external data, after it was looked into."""
-    where = path.as_posix()
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != pack.manifest.runtime.sha256:
-        raise PackError("changed while the pack was loading", where=where, fix="load the pack again")
-    facts = onnx_facts(data, where=where)
-    if foreign := sorted(facts.domains - BUILT_IN_DOMAINS):
-        fix = "export the model with standard ONNX operators"
-        raise PackError(f'uses custom operators of the domain "{foreign[0]}"', where=where, fix=fix)
-    declared = {weight.file for weight in pack.manifest.weights}
-    base = Path(pack.manifest.runtime.file).parent
-    if outside := sorted(name for name in facts.external if (base / name).as_posix() not in declared):
-        fix = "list it under [[weights]], or save the model as one file"
-        raise PackError(f'reads the undeclared file "{outside[0]}"', where=where, fix=fix)
-    return where if facts.external else data
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +127,8 @@ def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
         fix = "export it with free height and width, or state its true radius"
         problem = f"takes {width}x{height} only, which a radius of {manifest.contract.radius} leaves nothing of"
         raise PackError(problem, where=where, fix=fix)
+    if height * width > _MOST_FIXED_PIXELS:
+        raise PackError(f"takes {width}x{height} only", where=where, fix="export it with free height and width")
     if role is Role.UPSCALE and "scale" not in inputs and len(manifest.contract.scales) != 1:
         fix = "write contract.scales with its one factor, or give the graph an input named scale"
         raise PackError("has one scale factor, and the manifest does not name it", where=where, fix=fix)

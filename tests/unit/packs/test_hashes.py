@@ -36,11 +36,11 @@ def test_a_changed_file_is_refused_until_it_is_pinned(tmp_path: Path) -> None:
 
 def test_weights_are_hashed_each_beside_its_file(tmp_path: Path) -> None:
     weights = (
-        '[[weights]]\nfile = "a.bin"\n\n[[weights]]  # second\nsha256 = \'old\'  # was\nfile = "b.bin"\n\n[contract]'
+        '[[weights]]\nfile = "a.dat"\n\n[[weights]]  # second\nsha256 = \'old\'  # was\nfile = "b.dat"\n\n[contract]'
     )
     folder = make_pack(tmp_path / "mine", edit=(("[contract]", weights),), pin=False)
-    (folder / "a.bin").write_bytes(b"a")
-    (folder / "b.bin").write_bytes(b"b")
+    (folder / "a.dat").write_bytes(b"a")
+    (folder / "b.dat").write_bytes(b"b")
     write_hashes(folder)
     assert "[[weights]]  # second" in (folder / "pack.toml").read_text()
     assert '"  # was' in (folder / "pack.toml").read_text()
