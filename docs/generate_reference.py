@@ -164,6 +164,9 @@ _VARIABLES = (
     ("UNDERSTUDY_TLS_NAME", "clients", "Name in the service's certificate, where it is not that of the address."),
     ("UNDERSTUDY_TOKEN", "clients", "Bearer token; sent over TLS, or within this machine, only."),
     ("UNDERSTUDY_TOKEN_FILE", "clients", "File with the token, instead."),
+    ("UNDERSTUDY_USER", "clients", "Whose fair share of a service it is; the login name otherwise."),
+    ("UNDERSTUDY_PRIORITY", "clients", "`interactive`, `normal` or `batch`: how soon a service runs the requests."),
+    ("XDG_CACHE_HOME", "`understudy serve`", "Where it keeps how long jobs took; `~/.cache` otherwise."),
     ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
 )  # fmt: skip

@@ -32,9 +32,12 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Short for --listen 127.0.0.1:PORT; 0 takes a free one.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Jobs that run at once; one per core when left out.")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Jobs that run at once on each device; one per core when left out."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu or cuda; several with commas, such as cuda:0,cuda:1.")
+    ] = None,
     ocio: Annotated[str | None, typer.Option(metavar="CONFIG", help="OCIO config for requests that name none.")] = None,
     packs: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="A pack, or a folder of packs; looked at first.")
@@ -125,17 +128,22 @@ def serve(
         }
     )
     log_to_stderr(verbose=settings.log.verbose)
-    engine = LocalEngine(
-        device=settings.engine.device,
-        ocio_config=settings.engine.ocio,
-        extra_packs=settings.engine.pack_folders,
-        settings=settings.packs,
-    )
-    engine.watch()
+    engines = [
+        LocalEngine(
+            device=name,
+            ocio_config=settings.engine.ocio,
+            extra_packs=settings.engine.pack_folders,
+            settings=settings.packs,
+        )
+        for name in settings.engine.devices
+    ]
+    for engine in engines:
+        engine.watch()
     service = Service(
-        engine,
+        engines,
         settings.listen.addresses,
         limits=settings.limits,
+        queue=settings.queue,
         reflection=settings.listen.reflection,
         anywhere=settings.listen.insecure_anywhere,
         tls=settings.tls,
@@ -146,7 +154,8 @@ def serve(
     _say(service.addresses, service.status_url, as_json=as_json)
     stop.wait()
     if service.stop():
-        engine.close()
+        for engine in engines:
+            engine.close()
         return
     # A model is in the middle of a tile and can't be interrupted; waiting for it would outlast the one who stops us.
     sys.stdout.flush()

@@ -14,16 +14,19 @@ from understudy.client.channel import open_channel
 from understudy.client.replicas import ReplicaWatch
 from understudy.client.retries import DEFAULT_RETRIES, Patience, Retries, SendAgainError
 from understudy.client.run_call import Watch, WrongAnswerError, decoding, read_result
+from understudy.client.sender import Sender, sender_from_environment
 from understudy.client.status import error_from_call, send_again
 from understudy.client.trace_context import trace_metadata
 from understudy.client.transport import Link, Transport
 from understudy.codec.address import Replicas
+from understudy.codec.estimates import estimate_from_pb
 from understudy.codec.info import info_from_pb
 from understudy.codec.jobs import request_to_pb
 from understudy.codec.messages import Malformed, decode_response_part, decoder, encode_part
-from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE
+from understudy.codec.protocol import ESTIMATE_METHOD, INFO_METHOD, RUN_METHOD, SERVICE
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.errors import UnavailableError, UnderstudyError, UnknownPixelsError, UsageError
+from understudy.contracts.estimate import Estimate
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.contracts.plate import FloatImage
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -41,6 +44,7 @@ class RemoteEngine:
         timeout_s: Longest time for one call, waiting included; None takes an hour for `run`, 30 s for `info`.
         retries: How often a request is sent again when a replica goes away or is busy.
         transport: How pixels travel: ``shared-memory``, ``stream``, or ``auto`` for the best that both ends can do.
+        sender: Whose requests they are, and how urgent; from the environment when left out.
 
     Raises:
         UsageError: The address, the time or the transport is wrong.
@@ -54,12 +58,14 @@ class RemoteEngine:
         timeout_s: float | None = None,
         retries: Retries = DEFAULT_RETRIES,
         transport: str = "auto",
+        sender: Sender | None = None,
     ) -> None:
         if timeout_s is not None and not 0 < timeout_s < float("inf"):
             raise UsageError(f"a time limit of {timeout_s} s", fix="give seconds over 0")
         self._replicas = Replicas.parse(address)
         self._address = str(self._replicas)
         self._retries = retries
+        self._sender = sender_from_environment() if sender is None else sender
         self._watch = ReplicaWatch()
         self._reached = self._replicas.several
         self._run_timeout_s = timeout_s or RUN_TIMEOUT_S
@@ -70,6 +76,11 @@ class RemoteEngine:
             f"/{SERVICE}/{INFO_METHOD}",
             request_serializer=pb.InfoRequest.SerializeToString,
             response_deserializer=decoder(pb.InfoResponse),
+        )
+        self._estimate = self._channel.unary_unary(
+            f"/{SERVICE}/{ESTIMATE_METHOD}",
+            request_serializer=pb.EstimateRequest.SerializeToString,
+            response_deserializer=decoder(pb.EstimateResponse),
         )
         self._run = self._channel.stream_stream(
             f"/{SERVICE}/{RUN_METHOD}", request_serializer=encode_part, response_deserializer=decode_response_part
@@ -127,7 +138,7 @@ class RemoteEngine:
             UnderstudyError: Any of the tree, as the engine raised it.
         """
         control.check()
-        header = request_to_pb(request, request.request_id or uuid.uuid4().hex)
+        header = self._header(request)
         count = max(1, len(self._replicas.addresses))
         patience = Patience(self._retries, time.monotonic() + self._run_timeout_s, count)
         known = True
@@ -150,11 +161,29 @@ class RemoteEngine:
                 if failure.why == "lost":
                     control.warn(f"{failure.error.problem}; the frame was sent again")
 
+    def estimate(self, request: RoleRequest) -> Estimate:
+        """What a request would cost on the service; its pixels stay here.
+
+        Raises:
+            UnavailableError: The service does not answer.
+            UnderstudyError: Any of the tree, such as a pack that is not there.
+        """
+        with self._errors(self._info_timeout_s):
+            asked = pb.EstimateRequest(run=self._header(request))
+            message = self._call(self._estimate, asked, timeout_s=self._info_timeout_s)
+            if isinstance(message, Malformed):
+                raise WrongAnswerError(message.reason)
+            return estimate_from_pb(message)
+
     def close(self) -> None:
         """Drops the connection; running calls end with an error."""
         if os.getpid() == self._process:
             self._link.close()
             self._channel.close()
+
+    def _header(self, request: RoleRequest) -> pb.RunHeader:
+        name = request.request_id or uuid.uuid4().hex
+        return request_to_pb(request, name, priority=self._sender.priority, user=self._sender.user)
 
     def _run_once(self, header: pb.RunHeader, request: RoleRequest, control: Control, patience: Patience) -> RoleResult:
         self._require_process()

@@ -37,8 +37,16 @@ class RequestHead:
         )
 
 
-def request_to_pb(request: RoleRequest, request_id: str) -> pb.RunHeader:
+def request_to_pb(
+    request: RoleRequest, request_id: str, *, priority: Priority = Priority.NORMAL, user: str = ""
+) -> pb.RunHeader:
     """Describes a request.
+
+    Args:
+        request: Its plates are only measured.
+        request_id: Names it in logs and in errors.
+        priority: How urgent it is.
+        user: Whose fair share it is, where the service has no tokens that tell.
 
     Raises:
         UsageError: It does not fit the wire.
@@ -53,6 +61,8 @@ def request_to_pb(request: RoleRequest, request_id: str) -> pb.RunHeader:
             params_json=json.dumps(params),
             ocio_config=request.ocio_config,
             plates=plates_to_pb(request.plates),
+            priority=priority_to_pb(priority),
+            user=user.encode(errors="replace").decode(),
         )
     except (ValueError, TypeError) as error:
         raise UsageError(f"the request can't be sent: {error}") from error

@@ -9,6 +9,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Understudy"].full_name
 INFO_METHOD = "Info"
 RUN_METHOD = "Run"
 SHARE_METHOD = "ShareMemory"
+ESTIMATE_METHOD = "Estimate"
 
 CHUNK_BYTES = 2 << 20
 """Pixels per message. One to two MiB measures fastest: blocks stay in the cache and the allocator reuses them."""

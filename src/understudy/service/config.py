@@ -21,7 +21,7 @@ from understudy.packs.toml_file import read_toml_file, shown
 from understudy.roles.pack_settings import PackSettings
 from understudy.service.access import AccessSettings
 from understudy.service.credentials import TlsSettings
-from understudy.service.limits import Limits
+from understudy.service.limits import Limits, QueueSettings
 from understudy.service.watching import Watch
 
 SCHEMA = "understudy.service/1"
@@ -48,7 +48,8 @@ class EngineSettings:
     """What computes.
 
     Attributes:
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; several with commas between them each get workers and models
+            of their own.
         ocio: OCIO config for requests that name none: a name or a path; empty: ``$OCIO`` or the pinned one.
         pack_folders: Packs, or folders of packs, looked at before all others.
     """
@@ -56,6 +57,12 @@ class EngineSettings:
     device: str = "auto"
     ocio: str = ""
     pack_folders: tuple[Path, ...] = ()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices, each once."""
+        names = [name.strip() for name in self.device.split(",")]
+        return tuple(dict.fromkeys(name for name in names if name)) or ("auto",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class ServiceConfig(BaseModel):
         engine: What computes.
         packs: Which packs are taken, and how long their models stay in memory.
         limits: How much it takes on.
+        queue: In which order jobs wait, and what is remembered of them.
         tls: TLS on its TCP addresses.
         access: Who may use it.
         log: What it tells of itself.
@@ -91,6 +99,7 @@ class ServiceConfig(BaseModel):
     engine: EngineSettings = EngineSettings()
     packs: PackSettings = PackSettings()
     limits: Limits = Limits()
+    queue: QueueSettings = QueueSettings()
     tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
     log: Log = Log()

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 
 from understudy.codec.jobs import priority_from_pb
-from understudy.contracts.engine import Control, Engine
+from understudy.contracts.engine import Control
 from understudy.contracts.errors import JobCancelledError
 from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.contracts.workload import Workload
 from understudy.service.caller import Caller
 from understudy.service.fair_order import Ticket
+from understudy.service.measured import priced, submit_request
 from understudy.service.observer import RunWatch
 from understudy.service.queue import JobQueue
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -47,24 +49,25 @@ class CancelFlag:
         listener()
 
 
-def ticket_for(header: pb.RunHeader, caller: Caller, *, size: int, remaining_s: float | None) -> Ticket:
+def ticket_for(
+    header: pb.RunHeader, workload: Workload, caller: Caller, queue: JobQueue, *, remaining_s: float | None
+) -> Ticket:
     """A call's place in the queue.
 
     Args:
         header: What it asks for.
+        workload: What that means.
         caller: Who asks.
-        size: Bytes it holds.
+        queue: Knows what such requests cost.
         remaining_s: Time until its deadline, seconds; None without one.
     """
-    return Ticket(
+    ticket = Ticket(
         caller=caller.name,
         user="".join(c for c in header.user if c.isprintable())[:_LONGEST_USER],
         priority=priority_from_pb(header.priority),
         deadline=None if remaining_s is None else time.monotonic() + remaining_s,
-        bytes=size,
-        label=f"{header.role} {header.pack.id}",
-        pack=header.pack.sha256 or header.pack.id,
     )
+    return priced(ticket, workload, queue)
 
 
 class Job:
@@ -72,8 +75,6 @@ class Job:
 
     Attributes:
         handle: The job in the queue.
-        queue_s: How long it waited, once it has begun.
-        run_s: How long it ran, once it has ended.
 
     Args:
         queue: Where it waits for a worker.
@@ -94,21 +95,7 @@ class Job:
         self._latest: tuple[int, int] | None = None
         self._cancelled = cancelled
         control = Control(progress=self._report, cancelled=cancelled.is_set)
-
-        self.queue_s = self.run_s = 0.0
-        submitted = time.monotonic()
-
-        def work(engine: Engine) -> RoleResult:
-            began = time.monotonic()
-            self.queue_s = began - submitted
-            control.check()
-            try:
-                with watch.running():
-                    return engine.run(request, control)
-            finally:
-                self.run_s = time.monotonic() - began
-
-        self.handle = queue.submit(work, ticket)
+        self.handle = submit_request(queue, request, control, ticket, watch.running)
         self.handle.future.add_done_callback(lambda _: self._wake())
         cancelled.listen(self.handle.cancel)
         cancelled.listen(self._wake)

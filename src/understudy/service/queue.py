@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import BusyError, JobCancelledError, UnavailableError
 from understudy.contracts.priority import Priority
+from understudy.roles.costs import Costs
 from understudy.service.fair_order import FairOrder, Ticket, Waiting
 
 T = TypeVar("T")
@@ -163,6 +164,7 @@ class JobQueue:
         engines: One per device. They stay their owner's to close.
         workers: Jobs that run at once on each engine.
         aging_s: How long a class of jobs waits without a start before it gets the next worker, seconds.
+        costs: What jobs took so far; it starts with nothing when left out.
         clock: Seconds; deadlines are on it.
     """
 
@@ -172,9 +174,11 @@ class JobQueue:
         workers: int,
         *,
         aging_s: float = 60.0,
+        costs: Costs | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.engines = tuple(engines)
+        self.costs = costs or Costs()
         self._clock = clock
         self._changed = threading.Condition()
         self._order = FairOrder(aging_s)

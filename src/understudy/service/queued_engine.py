@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine whose requests wait in the queue like everybody's."""
 
-from dataclasses import replace
-
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.service.fair_order import Ticket
+from understudy.service.measured import submit_request
 from understudy.service.queue import JobQueue
 
 
@@ -35,13 +34,7 @@ class QueuedEngine:
             UnavailableError: Its deadline passed while it waited, or the service stops.
             UnderstudyError: Any of the tree, as the engine raised it.
         """
-        ticket = replace(
-            self._ticket,
-            label=f"{request.params.role.value} {request.pack.id}",
-            pack=request.pack.sha256 or request.pack.id,
-            bytes=sum(plate.nbytes for plate in request.plates.values()),
-        )
-        return self._queue.submit(lambda engine: engine.run(request, control), ticket).result(control.cancelled)
+        return submit_request(self._queue, request, control, self._ticket).result(control.cancelled)
 
     def close(self) -> None:
         """Nothing: the engines are the service's."""

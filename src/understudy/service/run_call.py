@@ -4,13 +4,16 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+from understudy.codec.estimates import plate_sizes
 from understudy.codec.jobs import clean_request_id, request_from_pb
 from understudy.codec.messages import Malformed, RequestPart, ResponsePart
 from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import RoleResult
-from understudy.service.admission import Admission
+from understudy.contracts.workload import workload_of
+from understudy.service.admission import Admission, Entry
 from understudy.service.caller import Caller, caller_of
 from understudy.service.intake import Holding, Intake, reason
 from understudy.service.job import CancelFlag, Job, ticket_for
@@ -62,18 +65,24 @@ class RunCalls:
             timer.start()
         try:
             with rpc_errors(context, call):
-                self._admission.enter()
+                entry = self._admission.enter()
                 try:
-                    yield from self._run(requests, call, cancelled, caller_of(context), remaining)
+                    yield from self._run(requests, call, cancelled, caller_of(context), entry, remaining)
                 finally:
-                    self._admission.leave()
+                    self._admission.leave(entry)
         finally:
             if timer is not None:
                 timer.cancel()
             call.end()
 
     def _run(
-        self, requests: Requests, call: RunWatch, cancelled: CancelFlag, caller: Caller, remaining_s: float | None
+        self,
+        requests: Requests,
+        call: RunWatch,
+        cancelled: CancelFlag,
+        caller: Caller,
+        entry: Entry,
+        remaining_s: float | None,
     ) -> Iterator[ResponsePart]:
         started = time.monotonic()
         call.enter("receive")
@@ -87,10 +96,12 @@ class RunCalls:
             intake = Intake(header, caller, self._regions, self._known, inputs, self._limits.max_request_bytes)
             outlet = Outlet(header, caller, self._regions, intake.shared, outputs)
             call.fields.update(bytes=intake.total, bytes_received=intake.size)
-            ticket = ticket_for(header, caller, size=intake.total, remaining_s=remaining_s)
+            workload = workload_of(head.params, head.pack, plate_sizes(header))
+            ticket = ticket_for(header, workload, caller, self._queue, remaining_s=remaining_s)
             self._queue.require_time(ticket)
-            reserved = _Reserved(self._admission, intake.size, cancelled)
-            inputs.add(reserved.release)
+            self._admission.claim(entry, ticket.share)
+            self._admission.reserve(entry, intake.size + workload.output_bytes, cancelled.is_set)
+            inputs.add(partial(self._admission.release, entry))
             if intake.answer is not None:
                 yield intake.answer
             request = head.with_plates(intake.receive(requests))
@@ -99,11 +110,11 @@ class RunCalls:
             call.enter("queue")
             job = Job(self._queue, request, cancelled, ticket, call)
             # The hashes are computed beside the job.
-            reserved.hand_over(intake.keep(list(request.plates.values())))
+            self._admission.release(entry, intake.keep(list(request.plates.values())))
             del intake, request
             for event in job.events():
                 if isinstance(event, RoleResult):
-                    timings = pb.Timings(receive=received - started, queue=job.queue_s, run=job.run_s)
+                    timings = pb.Timings(receive=received - started, queue=job.handle.queue_s, run=job.handle.run_s)
                     call.enter("send")
                     yield from outlet.answer(event, call.request_id, timings)
                     call.sent(outlet.by_transport)
@@ -116,24 +127,6 @@ class RunCalls:
                 inputs.release()
             else:
                 job.handle.future.add_done_callback(lambda _: inputs.release())
-
-
-class _Reserved:
-    """Bytes of pixels that a call holds."""
-
-    def __init__(self, admission: Admission, size: int, cancelled: CancelFlag) -> None:
-        admission.reserve(size, cancelled.is_set)
-        self._admission = admission
-        self._size = size
-
-    def hand_over(self, size: int) -> None:
-        """These bytes are counted elsewhere from now on."""
-        self._size -= size
-        self._admission.release(size)
-
-    def release(self) -> None:
-        """Gives the rest back."""
-        self._admission.release(self._size)
 
 
 def _first(requests: Requests) -> pb.RunHeader:

@@ -20,7 +20,7 @@ from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
 from understudy.service.access import Access, AccessSettings
 from understudy.service.credentials import TlsFiles, TlsSettings
-from understudy.service.limits import Limits
+from understudy.service.limits import Limits, QueueSettings
 from understudy.service.log import log_event
 from understudy.service.servicer import Servicer
 from understudy.service.watching import Watch, Watching
@@ -44,6 +44,7 @@ class Service:
         engine: Any engine, or one per device; they stay the caller's to close, after `stop`.
         listen: Address, or several; port 0 takes a free one.
         limits: How much to take on.
+        queue: In which order, and where costs are remembered; nowhere when left out.
         reflection: Let tools list the service's methods.
         anywhere: Listen on an address that other machines reach, though what travels can be read there, or nothing
             checks who calls.
@@ -62,6 +63,7 @@ class Service:
         listen: str | Sequence[str],
         *,
         limits: Limits | None = None,
+        queue: QueueSettings | None = None,
         reflection: bool = False,
         anywhere: bool = False,
         tls: TlsSettings | None = None,
@@ -82,7 +84,9 @@ class Service:
             experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, thread_name_prefix="health")
         )
         self._watching = Watching(watch or Watch(), engines, self._health)
-        self._servicer = Servicer(engines, self._limits, self._watching.observer)
+        self._servicer = Servicer(
+            engines, self._limits, self._watching.observer, queue or QueueSettings(remember_costs=False)
+        )
         self._reflection = reflection
         self._server: Any = None
         self._stopping = threading.Lock()

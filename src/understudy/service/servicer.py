@@ -9,15 +9,17 @@ import grpc
 
 from understudy.codec.info import info_to_pb
 from understudy.codec.messages import Malformed, decode_request_part, decoder, encode_part
-from understudy.codec.protocol import INFO_METHOD, RUN_METHOD, SERVICE, SHARE_METHOD
+from understudy.codec.protocol import ESTIMATE_METHOD, INFO_METHOD, RUN_METHOD, SERVICE, SHARE_METHOD
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
 from understudy.service import memfd
 from understudy.service.admission import Admission
 from understudy.service.caller import caller_of
+from understudy.service.costs_file import CostsFile, default_costs_file
 from understudy.service.disclosure import info_for
+from understudy.service.estimate_call import EstimateCalls
 from understudy.service.introduce import introduced
-from understudy.service.limits import Limits
+from understudy.service.limits import Limits, QueueSettings
 from understudy.service.observer import Observer
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
@@ -34,14 +36,18 @@ class Servicer:
         engines: One per device; they stay their owner's to close. The first one says what they are.
         limits: How much to take on.
         observer: Watches.
+        queue: In which order, and what is remembered of it.
     """
 
-    def __init__(self, engines: Sequence[Engine], limits: Limits, observer: Observer) -> None:
+    def __init__(self, engines: Sequence[Engine], limits: Limits, observer: Observer, queue: QueueSettings) -> None:
         self._engine = engines[0]
         self._observer = observer
-        self.admission = Admission(limits)
-        self.queue = JobQueue(engines, limits.workers_on(len(engines)))
+        costs_file = (queue.costs_file or default_costs_file()) if queue.remember_costs else None
+        self._costs = CostsFile(costs_file)
+        self.queue = JobQueue(engines, limits.workers_on(len(engines)), aging_s=queue.aging_s, costs=self._costs.costs)
+        self.admission = Admission(limits, self.queue.retry_after_s)
         self.regions = Regions(limits)
+        self._estimate_calls = EstimateCalls(self.queue, observer)
         self._run_calls = RunCalls(self.queue, limits, self.admission, self.regions, observer)
         self._share_calls = ShareCalls(self.regions, observer)
         self._instance = uuid.uuid4().hex
@@ -55,6 +61,11 @@ class Servicer:
                     self.info,
                     request_deserializer=decoder(pb.InfoRequest),
                     response_serializer=pb.InfoResponse.SerializeToString,
+                ),
+                ESTIMATE_METHOD: grpc.unary_unary_rpc_method_handler(
+                    self._estimate_calls.estimate,
+                    request_deserializer=decoder(pb.EstimateRequest),
+                    response_serializer=pb.EstimateResponse.SerializeToString,
                 ),
                 RUN_METHOD: grpc.stream_stream_rpc_method_handler(
                     introduced(self._run_calls.run),
@@ -90,4 +101,5 @@ class Servicer:
     def shut_down(self, timeout_s: float) -> bool:
         """Drops jobs that have not begun and waits for the rest; False when the time is over first."""
         self.queue.close()
+        self._costs.save()
         return self.queue.join(timeout_s)

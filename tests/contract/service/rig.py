@@ -13,6 +13,7 @@ from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackFai
 from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult, UpscaleParams
 from understudy.contracts.plate import Plate, Sanitized, Storage, Window
+from understudy.contracts.workload import workload_of_request
 
 
 class FakeEngine:
@@ -23,6 +24,7 @@ class FakeEngine:
     """
 
     def __init__(self) -> None:
+        self.digest = "f" * 64
         self.failure: BaseException = RuntimeError("secret internals")
         self.release = threading.Event()
         self.entered = threading.Semaphore(0)
@@ -93,7 +95,7 @@ class FakeEngine:
         report = {"held": True, "seconds": 0.25, "list": [1, None], "scalar": np.float32(0.5)}
         return RoleResult(
             plates=plates,
-            pack=PackPin(id=request.pack.id, version="1.0.0", sha256="f" * 64),
+            pack=PackPin(id=request.pack.id, version="1.0.0", sha256=self.digest),
             confidence=0.75,
             report=report,
         )
@@ -141,6 +143,10 @@ def full_plate(height: int = 5, width: int = 7, seed: int = 0) -> Plate:
         storage=Storage(container="dpx", compression="dwaa:45", colorspace="lin_rec709", aces_container=True),
         sanitized=Sanitized(nan=3, inf=1 << 40),
     )
+
+
+HELD = workload_of_request(make_request("hold")).held_bytes
+"""Bytes that a request with its usual plate holds, its result's included."""
 
 
 def assert_same_plate(got: Plate, want: Plate) -> None:

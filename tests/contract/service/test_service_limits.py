@@ -10,7 +10,7 @@ import pytest
 from grpc_status import rpc_status
 
 from contract.service.conftest import Connect, Serving
-from contract.service.rig import FakeEngine, full_plate, make_request, wait_until
+from contract.service.rig import HELD, FakeEngine, full_plate, make_request, wait_until
 from understudy.client.engine import RemoteEngine
 from understudy.codec.errors import error_from_status
 from understudy.codec.jobs import request_to_pb
@@ -142,10 +142,10 @@ def test_a_full_service_sends_clients_away_and_answers_info(
 def test_pixels_of_all_requests_together_are_bounded_and_nobody_starves(
     serving: Serving, connect: Connect, engine: FakeEngine
 ) -> None:
-    client = connect(serving(workers=4, max_total_bytes=1300).address)
+    client = connect(serving(workers=4, max_total_bytes=2 * HELD + 100).address)
     with ThreadPoolExecutor(5) as pool:
         waiting = [pool.submit(client.run, make_request("hold")) for _ in range(5)]
-        for _ in range(2):  # two requests of 560 bytes fit
+        for _ in range(2):  # two requests with their results fit
             assert engine.entered.acquire(timeout=20)
         assert not engine.entered.acquire(timeout=0.2)
         engine.release.set()
@@ -157,7 +157,7 @@ def test_pixels_of_all_requests_together_are_bounded_and_nobody_starves(
 
 
 def test_who_waits_for_memory_gives_up_at_its_deadline(serving: Serving, connect: Connect, engine: FakeEngine) -> None:
-    service = serving(workers=4, max_total_bytes=600)
+    service = serving(workers=4, max_total_bytes=HELD + 40)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(connect(service.address).run, make_request("hold"))
         assert engine.entered.acquire(timeout=20)
@@ -180,7 +180,7 @@ def test_the_service_ends_calls_that_set_no_deadline(serving: Serving, engine: F
 
 
 def test_a_client_that_goes_away_half_way_leaves_nothing_behind(serving: Serving, connect: Connect) -> None:
-    service = serving(max_total_bytes=600)
+    service = serving(max_total_bytes=HELD + 40)
 
     def half() -> Iterator[bytes]:
         yield header().SerializeToString()
