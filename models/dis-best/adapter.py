@@ -19,6 +19,7 @@ from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage
 
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 # DIS reads 8-bit gray. Tones up to diffuse white get nearly all of it, highlights up to the encoding's peak the rest.
 _WHITE = np.float32(0.5134719)  # display_log code of linear 1.0
@@ -29,12 +30,18 @@ _ALIKE = 0.02  # code values between colors that still count as alike
 _NEAR = 8.0  # pixels over which a neighbor's say falls to 1/e
 _SPOKES = 8
 _RADII = (3, 6, 11, 18, 28, 42, 64)
-_ROSETTE = tuple(
-    (round(radius * math.cos(angle)), round(radius * math.sin(angle)))
-    for ring, radius in enumerate(_RADII)
-    for angle in (math.tau * (step + ring % 2 / 2) / _SPOKES for step in range(_SPOKES))
-)
-_CHUNK = 65536
+_ROSETTE = np.array(
+    [
+        (round(radius * math.cos(angle)), round(radius * math.sin(angle)))
+        for ring, radius in enumerate(_RADII)
+        for angle in (math.tau * (step + ring % 2 / 2) / _SPOKES for step in range(_SPOKES))
+    ],
+    np.intp,
+)  # right, down
+_RIM = max(_RADII)
+_LEAST = np.float32(-60)  # exponents under this would make weights that float32 is slow with
+_CHUNK = 512  # fits at a time: small enough for the cache, and for OpenBLAS to stay in this thread
+_BAND_ROWS = 64
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
 
 
@@ -64,10 +71,11 @@ class Dis:
         """
         a, b = _gray(tensors["a"]), _gray(tensors["b"])
         smoothness = float(call.options.get("smoothness", 20.0))
-        forward, backward = self._flow(a, b, smoothness), self._flow(b, a, smoothness)
-        if self._fill:
-            ways = ((forward, backward, tensors["a"]), (backward, forward, tensors["b"]))
-            with ThreadPoolExecutor(len(ways)) as pool:
+        # OpenCV shares out parts of a search among threads and leaves gaps, which the other direction fills.
+        with ThreadPoolExecutor(2) as pool:
+            forward, backward = pool.map(lambda pair: self._flow(*pair, smoothness), ((a, b), (b, a)))
+            if self._fill:
+                ways = ((forward, backward, tensors["a"]), (backward, forward, tensors["b"]))
                 forward, backward = pool.map(lambda way: _mended(*way), ways)
         return {"forward": forward, "backward": backward}
 
@@ -140,10 +148,11 @@ def _mismatch(here: FloatImage, there: FloatImage, flow: FloatImage) -> FloatIma
     return error + np.float32(10) * outside
 
 
-def _at(image: FloatImage, flow: FloatImage) -> tuple[FloatImage, Mask]:
-    height, width = flow.shape[:2]
+def _at(image: FloatImage, flow: FloatImage, top: int = 0) -> tuple[FloatImage, Mask]:
+    """``image`` where the vectors of some rows from ``top`` on end, and which end outside."""
+    height, width = image.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    y = flow[..., 1] + np.arange(top, top + len(flow), dtype=np.float32)[:, None]
     found = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found, (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
 
@@ -160,64 +169,73 @@ def _squared(flow: FloatImage) -> FloatImage:
 
 def _lost(flow: FloatImage, back: FloatImage) -> Mask:
     """Vectors that stay in the picture and do not come back (the test of Sundaram et al., ECCV 2010), and their rim."""
-    returned, outside = _at(back, flow)
-    error = _squared(flow + returned)
-    size = _squared(flow) + _squared(returned)
-    lost = (error > 0.01 * size + _RETURN) & ~outside
-    return cv2.dilate(lost.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    lost = np.empty(flow.shape[:2], np.uint8)
+    for top in range(0, len(flow), _BAND_ROWS):
+        band = flow[top : top + _BAND_ROWS]
+        returned, outside = _at(back, band, top)
+        size = _squared(band)
+        size += _squared(returned)
+        returned += band
+        size *= np.float32(0.01)
+        size += np.float32(_RETURN)
+        lost[top : top + _BAND_ROWS] = (_squared(returned) > size) & ~outside
+    return cv2.dilate(lost, np.ones((5, 5), np.uint8)) > 0
 
 
 def _filled(flow: FloatImage, image: FloatImage, lost: Mask) -> FloatImage:
     """Replaces lost vectors by an affine fit to vectors around them, near ones of the same color counting most."""
-    out = flow.copy()
-    fitted, known = flow[::2, ::2].copy(), np.zeros(lost[::2, ::2].shape, bool)
-    rows, columns = np.nonzero(lost[::2, ::2])  # every other pixel both ways: a fit is smooth, and four times as quick
+    half = lost[::2, ::2]  # every other pixel both ways: a fit is smooth, and four times as quick
+    rows, columns = np.nonzero(half)
+    fitted, known = np.zeros((len(rows), 2), np.float32), np.zeros(len(rows), bool)
+    usable = np.pad(~lost, _RIM)
     for start in range(0, len(rows), _CHUNK):
-        row, column = rows[start : start + _CHUNK], columns[start : start + _CHUNK]
-        fitted[row, column], known[row, column] = _fitted(flow, image, lost, 2 * row, 2 * column)
-    height, width = lost.shape
-    fitted, known = (np.repeat(np.repeat(x, 2, 0), 2, 1)[:height, :width] for x in (fitted, known))
-    moved = lost & known & (np.hypot(fitted[..., 0] - flow[..., 0], fitted[..., 1] - flow[..., 1]) > 1)
-    out[moved] = fitted[moved]
+        part = slice(start, start + _CHUNK)
+        fitted[part], known[part] = _fitted(flow, image, usable, 2 * rows[part], 2 * columns[part])
+    which = np.full(half.shape, -1)
+    which[rows[known], columns[known]] = np.flatnonzero(known)
+    row, column = np.nonzero(lost)
+    fit = which[row // 2, column // 2]
+    row, column, fit = row[fit >= 0], column[fit >= 0], fit[fit >= 0]
+    moved = np.hypot(*(fitted[fit] - flow[row, column]).T) > 1
+    out = flow.copy()
+    out[row[moved], column[moved]] = fitted[fit[moved]]
     return out
 
 
-def _fitted(
-    flow: FloatImage, image: FloatImage, lost: Mask, row: npt.NDArray[np.intp], column: npt.NDArray[np.intp]
-) -> tuple[FloatImage, npt.NDArray[np.bool_]]:
-    height, width = lost.shape
+def _fitted(flow: FloatImage, image: FloatImage, usable: Mask, row: Places, column: Places) -> tuple[FloatImage, Mask]:
+    """Fits at some places, and whether there was anything to fit to; ``usable`` has a rim of ``_RIM`` around it."""
+    width = flow.shape[1]
+    right, down = _ROSETTE[:, :1], _ROSETTE[:, 1:]
     place = row * width + column
-    colors, vectors, usable = image.reshape(-1, 3), flow.reshape(-1, 2), ~lost.reshape(-1)
-    color = colors[place]
-    total, level = np.zeros(len(place), np.float32), np.zeros((len(place), 2), np.float32)
-    first, second = np.zeros((len(place), 2), np.float32), np.zeros((len(place), 3), np.float32)
-    slope_x, slope_y = np.zeros_like(level), np.zeros_like(level)
-    for right, down in _ROSETTE:
-        within = (column >= -right) & (column < width - right) & (row >= -down) & (row < height - down)
-        index = np.where(within, place + (down * width + right), 0)
-        unlike = colors[index] - color
-        exponent = np.einsum("ij,ij->i", unlike, unlike) * np.float32(-0.5 / _ALIKE**2)
-        weight = np.exp(exponent - np.float32(math.hypot(right, down) / _NEAR)) * (within & usable[index])
-        weighted = weight[:, None] * vectors[index]
-        x, y = np.float32(right / 16), np.float32(down / 16)
-        total += weight
-        level += weighted
-        slope_x += x * weighted
-        slope_y += y * weighted
-        first += weight[:, None] * np.array([x, y])
-        second += weight[:, None] * np.array([x * x, x * y, y * y])
+    near = place + (down * width + right)
+    weight = usable.take((row + _RIM) * usable.shape[1] + column + _RIM + (down * usable.shape[1] + right))
+    exponent = np.zeros(near.shape, np.float32)
+    colors = image.reshape(-1)
+    for channel in range(3):
+        unlike = colors.take(3 * near + channel, mode="clip")
+        unlike -= colors[3 * place + channel]
+        unlike *= unlike
+        exponent += unlike
+    exponent *= np.float32(-0.5 / _ALIKE**2)
+    exponent -= np.hypot(right, down).astype(np.float32) / np.float32(_NEAR)
+    weight = np.exp(np.maximum(exponent, _LEAST, out=exponent), out=exponent) * weight
+    x, y = np.float32(1 / 16) * _ROSETTE.astype(np.float32).T
+    moments = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
+    total, first_x, first_y, xx, xy, yy = moments @ weight
+    vectors = np.ascontiguousarray(flow).view(np.complex64).reshape(-1).take(near, mode="clip")
+    sums = [moments[:3] @ (weight * part) for part in (vectors.real, vectors.imag)]
     known = total > 1e-8
-    total = np.where(known, total, 1)
-    mean = level / total[:, None]
-    slope_x -= first[:, :1] * mean
-    slope_y -= first[:, 1:] * mean
+    total = np.where(known, total, np.float32(1))
     # The fit's value at the center: the mean less the slopes times the neighbors' mean place. The ridge keeps slopes
     # small where neighbors are few.
-    center_x, center_y = (first / total[:, None]).T
-    xx = second[:, 0] - total * center_x**2 + 0.1 * total
-    xy = second[:, 1] - total * center_x * center_y
-    yy = second[:, 2] - total * center_y**2 + 0.1 * total
-    steep = np.stack([yy * center_x - xy * center_y, xx * center_y - xy * center_x], axis=1)
-    steep /= np.maximum(xx * yy - xy * xy, np.float32(1e-30))[:, None]
-    fitted = mean - steep[:, :1] * slope_x - steep[:, 1:] * slope_y
-    return np.asarray(fitted, np.float32), known
+    center_x, center_y = first_x / total, first_y / total
+    xx += (np.float32(0.1) - center_x * center_x) * total
+    xy -= center_x * center_y * total
+    yy += (np.float32(0.1) - center_y * center_y) * total
+    steep = np.maximum(xx * yy - xy * xy, np.float32(1e-30))
+    steep_x, steep_y = (yy * center_x - xy * center_y) / steep, (xx * center_y - xy * center_x) / steep
+    fitted = np.empty((len(row), 2), np.float32)
+    for part, (level, slope_x, slope_y) in enumerate(sums):
+        mean = level / total
+        fitted[:, part] = mean - steep_x * (slope_x - first_x * mean) - steep_y * (slope_y - first_y * mean)
+    return fitted, known

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far a motion vector can be trusted, measured: it must come back, look alike, and land inside the picture."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 _BIAS, _ROUND_TRIP, _RESIDUAL, _DETAIL = -0.225, -1.136, -0.505, 0.735
 _OUTSIDE = np.float32(0.25)  # a point that leaves the picture can't be checked
 _SIGMA = 2.0
+_BAND_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,17 @@ class Cues:
     seen: Mask
     occluded: Mask
 
-    def score(self) -> FloatImage:
-        """Log odds that a vector is within a pixel of the truth."""
-        return np.asarray(
-            _BIAS
-            + _ROUND_TRIP * np.log(self.round_trip + np.float32(0.05))
-            + _RESIDUAL * np.log(self.residual + np.float32(0.5))
-            + _DETAIL * np.log(self.detail + np.float32(0.5)),
-            np.float32,
-        )
+    def score(self, rows: slice = slice(None)) -> FloatImage:
+        """Log odds that a vector is within a pixel of the truth, of all rows or some."""
+        total = np.full_like(self.round_trip[rows], _BIAS)
+        for cue, least, weight in (
+            (self.round_trip, 0.05, _ROUND_TRIP),
+            (self.residual, 0.5, _RESIDUAL),
+            (self.detail, 0.5, _DETAIL),
+        ):
+            known = cue[rows] + np.float32(least)
+            total += np.multiply(np.log(known, out=known), np.float32(weight), out=known)
+        return total
 
 
 def cues(
@@ -76,16 +80,35 @@ def cues(
         source: Window of both pictures, in pixels of the vectors.
         target: The part of ``source`` in which the other frame has pixels of its own.
     """
-    returned = warp(back, source, source, flow, "linear")
-    error = _squared(flow + returned)
-    size = _squared(flow) + _squared(returned)
-    seen = inside(target, source, flow)
+    shape = flow.shape[:2]
+    round_trip, residual = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    seen, occluded = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
     levels = np.float32(255)
-    residual = np.abs(here - warp(there[..., None], source, source, flow, "linear")[..., 0]) * levels
-    detail = np.hypot(cv2.Sobel(here, -1, 1, 0, scale=levels / 8), cv2.Sobel(here, -1, 0, 1, scale=levels / 8))
-    return Cues(
-        np.sqrt(error), _around(residual), _around(detail), seen, (error > 0.01 * size + np.float32(0.5)) | ~seen
-    )
+    for rows, band in _bands(source):
+        ends = flow[rows]
+        returned = warp(back, source, band, ends, "linear")
+        allowed = _squared(ends)
+        allowed += _squared(returned)
+        allowed *= np.float32(0.01)
+        allowed += np.float32(0.5)
+        returned += ends
+        error = _squared(returned)
+        seen[rows] = inside(target, band, ends)
+        occluded[rows] = (error > allowed) | ~seen[rows]
+        np.sqrt(error, out=round_trip[rows])
+        unlike = warp(there[..., None], source, band, ends, "linear")[..., 0]
+        unlike -= here[rows]
+        unlike *= levels
+        np.abs(unlike, out=residual[rows])
+    # Not cv2.magnitude: its last bit depends on where an array lies in memory.
+    detail = cv2.Sobel(here, -1, 1, 0, scale=levels / 8)
+    down = cv2.Sobel(here, -1, 0, 1, scale=levels / 8)
+    for rows, _ in _bands(source):
+        squares = down[rows] * down[rows]
+        detail[rows] *= detail[rows]
+        detail[rows] += squares
+        np.sqrt(detail[rows], out=detail[rows])
+    return Cues(round_trip, _around(residual), _around(detail), seen, occluded)
 
 
 def measure(
@@ -93,9 +116,19 @@ def measure(
 ) -> Trust:
     """Confidence and occlusion of one direction's vectors; arguments as for :func:`cues`."""
     found = cues(here, there, flow, back, source, target)
-    confidence = (1 / (1 + np.exp(-found.score()))).astype(np.float32)
-    confidence[~found.seen] *= _OUTSIDE
+    confidence = np.empty_like(found.round_trip)
+    for rows, _ in _bands(source):
+        odds = np.exp(-found.score(rows))
+        odds += 1
+        np.divide(np.where(found.seen[rows], np.float32(1), _OUTSIDE), odds, out=confidence[rows])
     return Trust(confidence, found.occluded)
+
+
+def _bands(window: Window) -> Iterator[tuple[slice, Window]]:
+    """Rows of an array over ``window``, so few that what is made of them stays in the cache, and where they lie."""
+    for top in range(0, window.height, _BAND_ROWS):
+        rows = slice(top, min(top + _BAND_ROWS, window.height))
+        yield rows, Window(window.x, window.y + top, window.width, rows.stop - top)
 
 
 def _squared(flow: FloatImage) -> FloatImage:

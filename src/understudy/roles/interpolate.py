@@ -18,7 +18,7 @@ from understudy.contracts.plate import FloatImage, Plate, Window
 from understudy.packs.pins import parse_pin
 from understudy.roles.confidence import Mask
 from understudy.roles.mixing import Course, mix
-from understudy.roles.motion_field import MotionField, checked, encoded, estimate, given, padded, picture
+from understudy.roles.motion_field import MotionField, Views, checked, estimate, given, padded
 from understudy.roles.tools import RoleTools
 from understudy.roles.warp import enlarge, inside, warp
 
@@ -126,10 +126,12 @@ class _Between:
             ones = np.ones((self._window.height, self._window.width, 1), np.float32)
             return np.concatenate([self.a.take(self._names), ones], axis=2)
         course, confidence = self._end(time) if time in (0, 1) else self._course(time)
-        pixels = mix(self.a, self.b, self._groups, self._names, course)
         if course.void is not None:
             confidence[course.void] = 0
-        return np.concatenate([pixels, confidence], axis=2)
+        layers = np.empty((self._window.height, self._window.width, len(self._names) + 1), np.float32)
+        layers[..., -1:] = confidence
+        mix(self.a, self.b, self._groups, self._names, course, layers)
+        return layers
 
     def _end(self, time: Fraction) -> tuple[Course, FloatImage]:
         height, width = self._window.height, self._window.width
@@ -175,22 +177,20 @@ class _Between:
     def _motion(self) -> MotionField:
         if self._field is not None:
             return self._field
-        params, plates, color = self._params, self._request.plates, self._tools.color
+        params, plates = self._params, self._request.plates
+        views = Views(self.a, self.b, self._tools.color, params.kinds)
         vectors_a, vectors_b = plates.get("vectors_a"), plates.get("vectors_b")
         if vectors_a or vectors_b:
-            field = given(self.a, self.b, vectors_a, vectors_b, color, params.kinds)
+            field = given(views, vectors_a, vectors_b)
             derived = "" if vectors_a and vectors_b else (" forward derived" if vectors_b else " backward derived")
             self.report["vectors"] = f"given{derived}"
         else:
             model = self._tools.load(_motion_pin(params), Role.MOTION)
-            options = params.motion_options
-            field = estimate(self.a, self.b, color, model, options=options, draft=params.draft, kinds=params.kinds)
+            field = estimate(views, model, options=params.motion_options, draft=params.draft)
             self.report |= {"vectors": "estimated", "motion_pack": str(model.pin)}
         self.report["field_scale"] = field.ground.scale
-        self._tensors = {"forward": padded(field.forward, self.model), "backward": padded(field.backward, self.model)}
-        for name, plate in (("a", self.a), ("b", self.b)):
-            image = encoded(picture(plate, field.ground, params.kinds), plate, color, self.model)
-            self._tensors[name] = padded(image, self.model)
+        self._tensors = views.tensors(self.model)
+        self._tensors |= {name: padded(getattr(field, name), self.model) for name in ("forward", "backward")}
         self._field = field
         return field
 

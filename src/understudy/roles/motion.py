@@ -10,7 +10,7 @@ from understudy.contracts.jobs import MotionParams, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
 from understudy.contracts.plate import FloatImage, Plate, SampleType, Window
 from understudy.roles.confidence import Mask, Trust
-from understudy.roles.motion_field import Ground, MotionField, estimate
+from understudy.roles.motion_field import Ground, MotionField, Views, estimate
 from understudy.roles.tools import RoleTools
 from understudy.roles.warp import crop, enlarge, reduce, warp
 
@@ -36,7 +36,8 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     model = tools.load(request.pack, Role.MOTION)
     control.progress(0, 1)
     control.check()
-    field = estimate(a, b, tools.color, model, options=params.options, draft=params.draft, kinds=params.kinds)
+    views = Views(a, b, tools.color, params.kinds)
+    field = estimate(views, model, options=params.options, draft=params.draft)
     sought_a, sought_b = _sought(request.plates.get("matte"), field)
     plates = {
         "a": _vectors(a, "forward", field.forward, field.trust_a, sought_a, field.ground),
@@ -59,12 +60,14 @@ def _vectors(
     plate: Plate, direction: str, flow: FloatImage, trust: Trust, sought: Mask | None, ground: Ground
 ) -> Plate:
     window, factor = ground.window, ground.scale
-    layers = np.dstack([flow * np.float32(factor), trust.confidence, trust.occluded.astype(np.float32)])
+    layers = np.empty((ground.height, ground.width, len(_TYPES)), np.float32)
+    np.multiply(flow[..., 0], np.float32(factor), out=layers[..., 0])
+    np.multiply(flow[..., 1], np.float32(-factor), out=layers[..., 1])
+    layers[..., 1] += 0  # turns -0 into 0
+    layers[..., 2], layers[..., 3] = trust.confidence, trust.occluded
     if sought is not None:
         layers[~sought] = 0
     layers = crop(enlarge(layers, factor, window.height, window.width), window, plate.data_window)
-    layers[..., 1] *= -1
-    layers[..., 1] += 0  # turns -0 into 0
     return Plate(
         pixels=layers,
         channels=(f"{direction}.u", f"{direction}.v", "confidence.Y", "occlusion.Y"),

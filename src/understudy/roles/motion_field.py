@@ -15,6 +15,7 @@ from understudy.contracts.manifest import Encoding, OptionValue
 from understudy.contracts.model import Call
 from understudy.contracts.plate import FloatImage, Plate, Window
 from understudy.roles.confidence import Trust, measure
+from understudy.roles.tiling import as_index
 from understudy.roles.tools import PackedModel
 from understudy.roles.warp import crop, extend, reduce, warp
 
@@ -109,19 +110,65 @@ def main_color(plate: Plate, kinds: Kinds) -> tuple[str, ...]:
 def picture(plate: Plate, ground: Ground, kinds: Kinds) -> FloatImage:
     """The plate's main color, three channels, over the ground at the field's scale, in the plate's own color space."""
     names = main_color(plate, kinds)
-    rgb = plate.take(names if len(names) == 3 else names[:1] * 3)
-    return reduce(extend(rgb, plate.data_window, ground.window), ground.scale)
+    channels = as_index([plate.index(name) for name in (names if len(names) == 3 else names[:1] * 3)])
+    return reduce(
+        extend(np.ascontiguousarray(plate.pixels[..., channels]), plate.data_window, ground.window), ground.scale
+    )
+
+
+class Views:
+    """Two plates as models and cues see them: over their common ground, and encoded once however many ask.
+
+    Attributes:
+        a: Frame n.
+        b: Frame n+1.
+        ground: Where they are looked at.
+
+    Args:
+        a: Frame n.
+        b: Frame n+1.
+        color: The config of their color spaces.
+        kinds: Channel-name patterns to kinds.
+    """
+
+    def __init__(self, a: Plate, b: Plate, color: ColorConfig, kinds: Kinds) -> None:
+        self.a, self.b = a, b
+        self.ground = common_ground(a, b)
+        self._color = color
+        self._kinds = kinds
+        self._made: dict[tuple[Encoding, tuple[float, float] | None], tuple[FloatImage, FloatImage]] = {}
+
+    def encoded(self, encoding: Encoding, domain: tuple[float, float] | None) -> tuple[FloatImage, FloatImage]:
+        """Both pictures in an encoding, ``(h, w, 3)``; not to be written to.
+
+        Raises:
+            PlateError: A plate has no color.
+        """
+
+        def encode(plate: Plate) -> FloatImage:
+            encoder = Encoder(self._color, plate.colorspace, encoding, domain)
+            return encoder.encode(picture(plate, self.ground, self._kinds))
+
+        key = (encoding, domain)
+        if key not in self._made:
+            with ThreadPoolExecutor(2) as pool:
+                a, b = pool.map(encode, (self.a, self.b))
+            self._made[key] = (a, b)
+        return self._made[key]
+
+    def tensors(self, model: PackedModel) -> dict[str, FloatImage]:
+        """``a`` and ``b`` as a pack's contract asks for them.
+
+        Raises:
+            PlateError: A plate has no color.
+        """
+        contract = model.manifest.contract
+        a, b = self.encoded(contract.encoding, contract.domain)
+        return {"a": padded(a, model), "b": padded(b, model)}
 
 
 def estimate(
-    a: Plate,
-    b: Plate,
-    color: ColorConfig,
-    model: PackedModel,
-    *,
-    options: Mapping[str, OptionValue],
-    draft: bool = False,
-    kinds: Kinds,
+    views: Views, model: PackedModel, *, options: Mapping[str, OptionValue], draft: bool = False
 ) -> MotionField:
     """Asks a motion pack for both directions and measures them.
 
@@ -129,71 +176,50 @@ def estimate(
         PlateError: A plate has no color.
         PackError: The pack's answer breaks the protocol.
     """
-    ground = common_ground(a, b)
-    linear = picture(a, ground, kinds), picture(b, ground, kinds)
-    tensors = {
-        name: padded(encoded(image, plate, color, model), model)
-        for name, image, plate in (("a", linear[0], a), ("b", linear[1], b))
-    }
-    answer = model.run(tensors, Call(draft=draft, options=model.settle(options)))
+    ground = views.ground
+    answer = model.run(views.tensors(model), Call(draft=draft, options=model.settle(options)))
     forward, backward = (checked(answer, name, ground, 2, model) for name in ("forward", "backward"))
-    field = measured(ground, forward, backward, (a, b), linear, color)
+    field = measured(views, forward, backward)
     own = [checked(answer, name, ground, 1, model) if name in answer else None for name in _OWN]
     return MotionField(ground, forward, backward, _with_own(field.trust_a, own[0]), _with_own(field.trust_b, own[1]))
 
 
-def measured(
-    ground: Ground,
-    forward: FloatImage,
-    backward: FloatImage,
-    plates: tuple[Plate, Plate],
-    linear: tuple[FloatImage, FloatImage],
-    color: ColorConfig,
-) -> MotionField:
+def measured(views: Views, forward: FloatImage, backward: FloatImage) -> MotionField:
     """A field of given vectors with measured trust.
 
     Args:
-        ground: Where all arrays lie.
-        forward: float32 ``(h, w, 2)``, field pixels, v down.
+        views: The plates.
+        forward: float32 ``(h, w, 2)`` over their ground, field pixels, v down.
         backward: The same, from b to a.
-        plates: a and b, for windows and color spaces.
-        linear: Their pictures as ``picture`` gives them.
-        color: The config of their color spaces.
+
+    Raises:
+        PlateError: A plate has no color.
     """
-    a, b = plates
-    luma = [
-        Encoder(color, plate.colorspace, Encoding.DISPLAY_LOG, _CUE_DOMAIN).encode(image) @ _LUMA
-        for plate, image in zip(plates, linear, strict=True)
-    ]
-    whole = ground.field
+    ground, whole = views.ground, views.ground.field
+    a, b = (image @ _LUMA for image in views.encoded(Encoding.DISPLAY_LOG, _CUE_DOMAIN))
     ways = (
-        (luma[0], luma[1], forward, backward, whole, ground.cover(b.data_window)),
-        (luma[1], luma[0], backward, forward, whole, ground.cover(a.data_window)),
+        (a, b, forward, backward, whole, ground.cover(views.b.data_window)),
+        (b, a, backward, forward, whole, ground.cover(views.a.data_window)),
     )
     with ThreadPoolExecutor(len(ways)) as pool:
         trust_a, trust_b = pool.map(lambda way: measure(*way), ways)
     return MotionField(ground, forward, backward, trust_a, trust_b)
 
 
-def given(
-    a: Plate, b: Plate, vectors_a: Plate | None, vectors_b: Plate | None, color: ColorConfig, kinds: Kinds
-) -> MotionField:
+def given(views: Views, vectors_a: Plate | None, vectors_b: Plate | None) -> MotionField:
     """The user's vectors as a field; a direction that is not given is the inverse of the other.
 
     Confidence comes from ``confidence.Y`` of the vectors where it is there, else it is measured.
 
     Args:
-        a: Frame n.
-        b: Frame n+1.
+        views: The plates.
         vectors_a: Over a: ``forward.u forward.v``, plate pixels, v up.
         vectors_b: Over b: ``backward.u backward.v``.
-        color: The config of the plates' color spaces.
-        kinds: Channel-name patterns to kinds.
 
     Raises:
         PlateError: Channels are missing, or the vectors lie elsewhere.
     """
-    ground = common_ground(a, b)
+    ground = views.ground
     forward = _given_vectors(vectors_a, "forward", ground) if vectors_a else None
     backward = _given_vectors(vectors_b, "backward", ground) if vectors_b else None
     if forward is None:
@@ -201,7 +227,7 @@ def given(
         forward = inverse(backward)
     elif backward is None:
         backward = inverse(forward)
-    field = measured(ground, forward, backward, (a, b), (picture(a, ground, kinds), picture(b, ground, kinds)), color)
+    field = measured(views, forward, backward)
     own_a, own_b = (_given_confidence(plate, ground) for plate in (vectors_a, vectors_b))
     return MotionField(ground, forward, backward, _with_own(field.trust_a, own_a), _with_own(field.trust_b, own_b))
 
@@ -247,12 +273,6 @@ def _over_ground(image: FloatImage, plate: Plate, ground: Ground) -> FloatImage:
             f"vectors over {plate.data_window} do not touch the pictures over {ground.window}", where=plate.label
         )
     return reduce(extend(crop(image, plate.data_window, window), window, ground.window), ground.scale)
-
-
-def encoded(image: FloatImage, plate: Plate, color: ColorConfig, model: PackedModel) -> FloatImage:
-    """A picture of ``plate`` in the encoding that the pack's contract declares."""
-    contract = model.manifest.contract
-    return Encoder(color, plate.colorspace, contract.encoding, contract.domain).encode(image)
 
 
 def padded(image: FloatImage, model: PackedModel) -> FloatImage:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.contracts.plate import FloatImage, Window
+from understudy.roles.tiling import as_index
 
 Kernel = Literal["sharp", "bounded", "linear", "nearest"]
 
@@ -30,6 +31,7 @@ def warp(
     flow: FloatImage,
     kernel: Kernel,
     channels: Sequence[int] | None = None,
+    held: Sequence[int] = (),
 ) -> FloatImage:
     """Samples ``image`` at ``p + flow(p)`` for every pixel ``p`` of ``target``; outside ``source`` its edge goes on.
 
@@ -46,6 +48,7 @@ def warp(
         kernel: ``sharp``, ``bounded``, ``linear`` or ``nearest``; nearest copies the 32 bits of a sample whatever they
             mean.
         channels: Positions on ``image``'s last axis to take, in this order; None for all.
+        held: Those of them that a ``sharp`` kernel treats as ``bounded`` (alpha beside its color).
 
     Returns:
         float32 ``(target.height, target.width, len(channels))``.
@@ -64,8 +67,12 @@ def warp(
         x -= np.float32(left)
         y -= np.float32(top)
         for first in range(0, len(taken), 4):
-            part = np.ascontiguousarray(piece[..., taken[first : first + 4]])
-            out[rows, columns, first : first + 4] = _remap(part, x, y, kernel)
+            few = taken[first : first + 4]
+            part = piece if few == list(range(image.shape[2])) else np.ascontiguousarray(piece[..., as_index(few)])
+            bounded = (
+                range(len(few)) if kernel == "bounded" else [few.index(channel) for channel in held if channel in few]
+            )
+            out[rows, columns, first : first + 4] = _remap(part, x, y, kernel, bounded)
     return out
 
 
@@ -141,15 +148,15 @@ def _reach(x: FloatImage, y: FloatImage, source: Window) -> tuple[int, int, int,
     return top, bottom, left, right
 
 
-def _remap(part: FloatImage, x: FloatImage, y: FloatImage, kernel: Kernel) -> FloatImage:
+def _remap(part: FloatImage, x: FloatImage, y: FloatImage, kernel: Kernel, bounded: Sequence[int]) -> FloatImage:
     shape = (*x.shape, part.shape[2])
     if kernel == "linear":
         return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(shape)
     sharp = cv2.remap(part, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE).reshape(shape)
     low = cv2.erode(part, _NEIGHBORS, anchor=(1, 1)).reshape(part.shape)
     high = cv2.dilate(part, _NEIGHBORS, anchor=(1, 1)).reshape(part.shape)
-    if kernel == "sharp":
-        low, high = _loosened(low, high)
+    if len(bounded) < shape[2]:
+        _loosen(low, high, bounded)
     floor_x, floor_y = np.floor(x), np.floor(y)
     for bound, limit in ((low, np.maximum), (high, np.minimum)):
         here = cv2.remap(bound, floor_x, floor_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
@@ -157,9 +164,16 @@ def _remap(part: FloatImage, x: FloatImage, y: FloatImage, kernel: Kernel) -> Fl
     return sharp
 
 
-def _loosened(low: FloatImage, high: FloatImage) -> tuple[FloatImage, FloatImage]:
+def _loosen(low: FloatImage, high: FloatImage, bounded: Sequence[int]) -> None:
+    """Moves bounds apart in place, as :func:`warp` says; not those of the channels at ``bounded``."""
     small, large = np.abs(low), np.abs(high)
-    small, large = np.minimum(small, large), np.maximum(small, large)
-    slack = _OVERSHOOT * np.minimum(high - low, small)
-    slack *= np.minimum(1, _CONTRAST * small / np.maximum(large, np.float32(1e-30)))
-    return low - slack, high + slack
+    slack = np.minimum(small, large)
+    np.maximum(np.maximum(small, large, out=large), np.float32(1e-30), out=large)
+    np.minimum(np.divide(slack, large, out=large), np.float32(1 / _CONTRAST), out=large)
+    np.minimum(slack, np.subtract(high, low, out=small), out=slack)
+    slack *= large
+    slack *= _OVERSHOOT * _CONTRAST
+    for channel in bounded:
+        slack[..., channel] = 0
+    low -= slack
+    high += slack
