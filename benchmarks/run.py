@@ -9,7 +9,7 @@ The raw calls, on arrays that are ready for them:
 ===========  =========================================================================================================
 motion       OpenCV's DIS and variational refinement, both directions, with the pack's own preset, at the size that the
              role gives the pack
-interpolate  the same, and a bicubic ``cv2.remap`` of both pictures, averaged
+interpolate  the same, and a ``cv2.remap`` of both pictures with the role's kernel (Lanczos over 8x8), averaged
 upscale      the resampling kernel of the pack on the whole array; ``cv2.resize`` (Lanczos over 8x8) stands beside it
 relight      one numpy expression: plate times new light over present light
 ===========  =========================================================================================================
@@ -274,7 +274,7 @@ def _raw_interpolate(request: Any, result: Any) -> dict[str, Callable[[], object
         pictures = []
         for image, flow in ((a, backward), (b, forward)):
             half = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(0.5 * factor)
-            pictures.append(cv2.remap(image, columns + half[..., 0], rows + half[..., 1], cv2.INTER_CUBIC))
+            pictures.append(cv2.remap(image, columns + half[..., 0], rows + half[..., 1], cv2.INTER_LANCZOS4))
         return (pictures[0] + pictures[1]) * np.float32(0.5)
 
     return {"raw": raw}

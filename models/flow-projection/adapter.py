@@ -6,6 +6,7 @@ carried to time t along themselves, the ones whose ends look alike win, and hole
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,9 @@ from understudy.contracts.plate import FloatImage
 
 _DIFFERENCE_SCALE = np.float32(12.0)
 _LEAST_COVER = 0.05
+_BAND_ROWS = 64
+
+Mask = npt.NDArray[np.uint8]
 
 
 class FlowProjection:
@@ -36,15 +40,17 @@ class FlowProjection:
         """
         a, b, forward, backward = (tensors[name] for name in ("a", "b", "forward", "backward"))
         time = np.float32(call.time)
-        sum_a = _splat(forward, time, _likeness(a, b, forward))
-        sum_b = _splat(backward, 1 - time, _likeness(b, a, backward))
-        sum_b[..., :2] *= -1
-        motion = _filled(sum_a + sum_b)
-        to_a, to_b = -time * motion, (1 - time) * motion
-        only_a = _at(_occluded(forward, backward), to_a) > 0.5
-        only_b = _at(_occluded(backward, forward), to_b) > 0.5
-        share_a = (1 - time) * (1 - _softened(only_b & ~only_a))
-        share_b = time * (1 - _softened(only_a & ~only_b))
+        ways = ((a, b, forward, backward, time), (b, a, backward, forward, 1 - time))
+        with ThreadPoolExecutor(len(ways)) as pool:
+            (sums, occluded_a), (sums_b, occluded_b) = pool.map(lambda way: _carried(*way), ways)
+            sums[..., :2] -= sums_b[..., :2]
+            sums[..., 2] += sums_b[..., 2]
+            motion = _filled(sums)
+            to_a, to_b = motion * -time, motion * (1 - time)
+            only_a, only_b = pool.map(lambda hidden: _at(*hidden), ((occluded_a, to_a), (occluded_b, to_b)))
+        alone_a, alone_b = only_a > 127, only_b > 127
+        share_a = (1 - time) * (1 - _softened(alone_b & ~alone_a))
+        share_b = time * (1 - _softened(alone_a & ~alone_b))
         weight = share_b / np.maximum(share_a + share_b, np.float32(1e-6))
         return {"to_a": to_a, "to_b": to_b, "weight": weight[..., None]}
 
@@ -58,17 +64,48 @@ def load(folder: Path) -> FlowProjection:
     return FlowProjection()
 
 
-def _at(image: FloatImage, flow: FloatImage) -> FloatImage:
+def _carried(
+    here: FloatImage, there: FloatImage, flow: FloatImage, back: FloatImage, share: np.float32
+) -> tuple[FloatImage, Mask]:
+    """One frame's vectors at the time, and which of its pixels the other frame does not show.
+
+    Returns:
+        The sums of :func:`_splat`, and uint8 ``(h, w)``: 255 where a vector does not come back, 0 elsewhere.
+    """
+    difference, occluded = np.empty(flow.shape[:2], np.float32), np.empty(flow.shape[:2], np.uint8)
+    for top in range(0, len(flow), _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        x, y = _ends(flow[rows], top)
+        unlike = _read(there, x, y)
+        unlike -= here[rows]
+        np.abs(unlike, out=unlike)
+        np.add(unlike[..., 0], unlike[..., 1], out=difference[rows])
+        difference[rows] += unlike[..., 2]
+        returned = _read(back, x, y)
+        allowed = _squared(flow[rows])
+        allowed += _squared(returned)
+        allowed *= np.float32(0.01)
+        allowed += np.float32(0.5)
+        returned += flow[rows]
+        np.multiply(_squared(returned) > allowed, np.uint8(255), out=occluded[rows])
+    difference = cv2.GaussianBlur(difference, (0, 0), 1.0)
+    difference *= -_DIFFERENCE_SCALE / 3
+    return _splat(flow, share, np.exp(difference, out=difference)), occluded
+
+
+def _ends(flow: FloatImage, top: int = 0) -> tuple[FloatImage, FloatImage]:
+    """Columns and rows where vectors end that start in the rows from ``top`` on."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return x, flow[..., 1] + np.arange(top, top + height, dtype=np.float32)[:, None]
+
+
+def _read(image: FloatImage | Mask, x: FloatImage, y: FloatImage) -> FloatImage:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _likeness(here: FloatImage, there: FloatImage, flow: FloatImage) -> FloatImage:
-    unlike = np.abs(here - _at(there, flow))
-    difference = (unlike[..., 0] + unlike[..., 1] + unlike[..., 2]) / np.float32(3)
-    return np.exp(-_DIFFERENCE_SCALE * cv2.GaussianBlur(difference, (0, 0), 1.0))
+def _at(image: Mask, flow: FloatImage) -> Mask:
+    return _read(image, *_ends(flow))
 
 
 def _squared(flow: FloatImage) -> FloatImage:
@@ -76,37 +113,48 @@ def _squared(flow: FloatImage) -> FloatImage:
     return u * u + v * v
 
 
-def _occluded(flow: FloatImage, back: FloatImage) -> FloatImage:
-    returned = _at(back, flow)
-    error = _squared(flow + returned)
-    size = _squared(flow) + _squared(returned)
-    return (error > 0.01 * size + 0.5).astype(np.float32)
-
-
 def _softened(mask: npt.NDArray[np.bool_]) -> FloatImage:
     """Without specks, and with an edge that does not show."""
-    clean = cv2.medianBlur(mask.astype(np.uint8), 5).astype(np.float32)
-    return cv2.GaussianBlur(clean, (0, 0), 1.0)
+    clean = cv2.medianBlur(mask.view(np.uint8), 5)
+    if not clean.any():
+        return np.zeros(mask.shape, np.float32)
+    return cv2.GaussianBlur(clean.astype(np.float32), (0, 0), 1.0)
 
 
 def _splat(flow: FloatImage, share: np.float32, importance: FloatImage) -> FloatImage:
-    """Bilinear sums of ``importance * (u, v, 1)`` where vectors are after ``share`` of their way; ``(h, w, 3)``."""
+    """Bilinear sums of ``importance * (u, v, 1)`` where vectors are after ``share`` of their way; ``(h, w, 3)``.
+
+    The sums run in the order of the vectors, so that they are the same every time.
+    """
     height, width = flow.shape[:2]
-    x = flow[..., 0] * share + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] * share + np.arange(height, dtype=np.float32)[:, None]
-    left, top = np.floor(x), np.floor(y)
-    out = np.zeros((height * width, 3))
-    for right in (0, 1):
-        for down in (0, 1):
-            column, row = left + right, top + down
-            weight = importance * (1 - np.abs(x - column)) * (1 - np.abs(y - row))
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            index = (row[inside] * width + column[inside]).astype(np.intp)
-            kept = weight[inside]
-            for channel in range(2):
-                out[:, channel] += np.bincount(index, kept * flow[..., channel][inside], height * width)
-            out[:, 2] += np.bincount(index, kept, height * width)
-    return out.reshape(height, width, 3).astype(np.float32)
+    wide = width + 3  # what lands outside lands on a rim, which is cut off
+    cover, vectors = np.zeros((height + 3) * wide, np.float32), np.zeros((height + 3) * wide, np.complex64)
+    for top in range(0, height, _BAND_ROWS):
+        band = flow[top : top + _BAND_ROWS]
+        x, y = _ends(band * share, top)
+        x += 1
+        y += 1
+        np.minimum(np.maximum(x, 0, out=x), width + 1, out=x)
+        np.minimum(np.maximum(y, 0, out=y), height + 1, out=y)
+        index = y.astype(np.int32) * wide
+        column = x.astype(np.int32)
+        y -= np.floor(y)
+        x -= np.floor(x)
+        index += column
+        place = index.ravel().astype(np.intp)
+        own = np.ascontiguousarray(band).view(np.complex64)[..., 0]
+        lower = importance[top : top + _BAND_ROWS] * y
+        upper = importance[top : top + _BAND_ROWS] - lower
+        for beyond, part in ((0, upper), (wide, lower)):
+            right = part * x
+            for step, weight in ((0, part - right), (1, right)):
+                np.add.at(cover[beyond + step :], place, weight.ravel())
+                np.add.at(vectors[beyond + step :], place, (own * weight).ravel())
+    out = np.empty((height, width, 3), np.float32)
+    inner = np.s_[1 : height + 1, 1 : width + 1]
+    out[..., :2] = vectors.view(np.float32).reshape(height + 3, wide, 2)[inner]
+    out[..., 2] = cover.reshape(height + 3, wide)[inner]
+    return out
 
 
 def _filled(sums: FloatImage) -> FloatImage:
@@ -118,14 +166,18 @@ def _filled(sums: FloatImage) -> FloatImage:
         levels.append(cv2.resize(padded, (padded.shape[1] // 2, padded.shape[0] // 2), interpolation=cv2.INTER_AREA))
     vectors = None
     for level in reversed(levels):
-        cover = level[..., 2:]
-        own = level[..., :2] / np.maximum(cover, np.float32(1e-12))
+        cover = np.maximum(level[..., 2], np.float32(1e-12))
         if vectors is None:
-            vectors = own
+            vectors = np.stack([level[..., 0] / cover, level[..., 1] / cover], axis=2)
             continue
         size = (vectors.shape[1] * 2, vectors.shape[0] * 2)
         coarse = cv2.resize(vectors, size, interpolation=cv2.INTER_LINEAR)[: level.shape[0], : level.shape[1]]
         trust = np.minimum(cover / np.float32(_LEAST_COVER), 1)
-        vectors = coarse + trust * (own - coarse)
+        for part in range(2):  # one by one: numpy is slow where it repeats a value over so short an axis
+            own = level[..., part] / cover
+            own -= coarse[..., part]
+            own *= trust
+            coarse[..., part] += own
+        vectors = coarse
     assert vectors is not None
     return np.ascontiguousarray(vectors, np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from understudy.contracts.channels import ChannelGroup, ChannelKind
@@ -128,7 +129,7 @@ def _joined(kind: ChannelKind, from_a: FloatImage | None, from_b: FloatImage | N
         return bits.view(np.float32)
     else:
         # As wide as the channels: numpy is slow where it repeats a value over so short an axis.
-        shares = np.repeat(share, from_a.shape[2], axis=2)
+        shares = cv2.merge([share] * from_a.shape[2]).reshape(from_a.shape)
         mixed = from_b - from_a
         mixed *= shares
         mixed += from_a

@@ -153,27 +153,34 @@ def _remap(part: FloatImage, x: FloatImage, y: FloatImage, kernel: Kernel, bound
     if kernel == "linear":
         return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(shape)
     sharp = cv2.remap(part, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE).reshape(shape)
-    low = cv2.erode(part, _NEIGHBORS, anchor=(1, 1)).reshape(part.shape)
-    high = cv2.dilate(part, _NEIGHBORS, anchor=(1, 1)).reshape(part.shape)
-    if len(bounded) < shape[2]:
-        _loosen(low, high, bounded)
     floor_x, floor_y = np.floor(x), np.floor(y)
-    for bound, limit in ((low, np.maximum), (high, np.minimum)):
-        here = cv2.remap(bound, floor_x, floor_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        limit(sharp, here.reshape(shape), out=sharp)
+    low, high = (
+        cv2.remap(
+            extreme(part, _NEIGHBORS, anchor=(1, 1)),
+            floor_x,
+            floor_y,
+            cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_REPLICATE,
+        ).reshape(shape)
+        for extreme in (cv2.erode, cv2.dilate)
+    )
+    if len(bounded) == shape[2]:
+        np.minimum(np.maximum(sharp, low, out=sharp), high, out=sharp)
+        return sharp
+    leaves = np.flatnonzero((sharp < low) | (sharp > high))
+    low, high = low.reshape(-1)[leaves], high.reshape(-1)[leaves]
+    slack = _slack(low, high)
+    for channel in bounded:
+        slack[leaves % shape[2] == channel] = 0
+    flat = sharp.reshape(-1)
+    flat[leaves] = np.clip(flat[leaves], low - slack, high + slack)
     return sharp
 
 
-def _loosen(low: FloatImage, high: FloatImage, bounded: Sequence[int]) -> None:
-    """Moves bounds apart in place, as :func:`warp` says; not those of the channels at ``bounded``."""
+def _slack(low: FloatImage, high: FloatImage) -> FloatImage:
+    """How far a sharp result may leave its bounds, as :func:`warp` says."""
     small, large = np.abs(low), np.abs(high)
-    slack = np.minimum(small, large)
-    np.maximum(np.maximum(small, large, out=large), np.float32(1e-30), out=large)
-    np.minimum(np.divide(slack, large, out=large), np.float32(1 / _CONTRAST), out=large)
-    np.minimum(slack, np.subtract(high, low, out=small), out=slack)
-    slack *= large
-    slack *= _OVERSHOOT * _CONTRAST
-    for channel in bounded:
-        slack[..., channel] = 0
-    low -= slack
-    high += slack
+    small, large = np.minimum(small, large), np.maximum(small, large)
+    slack = _OVERSHOOT * np.minimum(high - low, small)
+    slack *= np.minimum(1, _CONTRAST * small / np.maximum(large, np.float32(1e-30)))
+    return slack

@@ -2,6 +2,7 @@
 """The interpolation role: exact where nothing is to be made up, every kind of channel by its own rule."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction as F
 from pathlib import Path
@@ -304,3 +305,13 @@ def test_exact_triplets_beat_blending_by_nine_decibels(engine: LocalEngine, shar
 
     ours = ask(engine, motion_pack="dis-good", a=a, b=b).plates["0"].pixels[..., :3]
     assert psnr(ours) >= psnr((a.pixels + b.pixels) / 2) + 9
+
+
+def test_requests_at_once_change_no_bit(engine: LocalEngine) -> None:
+    a, b = (plate(shifted(texture(7), right, -right)) for right in (0, 3))
+    params = InterpolateParams(outputs=((F(1, 3),),), motion_pack="dis-good")
+    request = RoleRequest(pack=PackPin(id="flow-projection"), params=params, plates={"a": a, "b": b})
+    alone = engine.run(request).plates["0"].pixels.tobytes()
+    with ThreadPoolExecutor(3) as pool:
+        together = [result.plates["0"].pixels.tobytes() for result in pool.map(engine.run, [request] * 3)]
+    assert together == [alone] * 3
