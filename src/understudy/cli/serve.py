@@ -149,6 +149,7 @@ def serve(
         tls=settings.tls,
         access=settings.access,
         watch=settings.watch,
+        inference=settings.inference,
     )
     service.start()
     _say(service.addresses, service.status_url, as_json=as_json)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from understudy.codec.protocol import MAX_MESSAGE_BYTES
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _CHUNK_TAG = bytes([pb.RunRequest.CHUNK_FIELD_NUMBER << 3 | 2])
@@ -56,6 +57,8 @@ def decoder(message: type[_M]) -> Callable[[bytes], _M | Malformed]:
     """A function that parses ``message`` and never raises."""
 
     def decode(data: bytes) -> _M | Malformed:
+        if len(data) > MAX_MESSAGE_BYTES:  # the port itself may take more, for tensors of the inference protocol
+            return Malformed(f"{len(data)} bytes, and at most {MAX_MESSAGE_BYTES} are taken")
         try:
             return message.FromString(data)
         except (DecodeError, ValueError, RuntimeError) as error:
@@ -65,7 +68,7 @@ def decoder(message: type[_M]) -> Callable[[bytes], _M | Malformed]:
 
 
 def _decode_part(data: bytes, message: type[_P]) -> _P | memoryview | Malformed:
-    if data[:1] == _CHUNK_TAG:
+    if data[:1] == _CHUNK_TAG and len(data) <= MAX_MESSAGE_BYTES:
         size, start = _read_varint(data, 1)
         if start + size == len(data):
             return memoryview(data)[start:]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from understudy.contracts.errors import UsageError
+from understudy.contracts.errors import JobCancelledError, UsageError
 from understudy.contracts.manifest import PackManifest, Role
 from understudy.contracts.model import (
     Call,
@@ -93,13 +93,16 @@ class HwcTensors:
         *,
         when_cancelled: WhenCancelled | None = None,
     ) -> None:
-        """One call; it can't be stopped.
+        """One call; it can't be stopped, but a result that nobody waits for is written nowhere.
 
         Raises:
+            JobCancelledError: It was cancelled meanwhile.
             UsageError: An input is no float, or an output is one that the model did not give.
             PackError: The model failed.
         """
-        del when_cancelled
+        stopped: list[bool] = []
+        if when_cancelled is not None:
+            when_cancelled(lambda: stopped.append(True))
         for name, tensor in inputs.items():
             check_float(name, tensor)
         images: Tensors = {name: as_type(tensor, _FLOAT) for name, tensor in inputs.items()}
@@ -110,6 +113,8 @@ class HwcTensors:
             region = Region(0, 0, 0, 0, wide, tall)
         whole = Call(scale=call.scale, region=region, time=call.time, draft=call.draft, options=call.options)
         given = self._model.run(images, whole)
+        if stopped:
+            raise JobCancelledError("the job was cancelled")
         for name, target in outputs.items():
             if name not in given:
                 raise UsageError("the model did not give this output", where=name, fix=f"it gave {', '.join(given)}")

@@ -194,26 +194,36 @@ class _Door(grpc.ServerInterceptor):  # type: ignore[misc] # gRPC has no types
 
     def _answering(self, handler: Any) -> grpc.RpcMethodHandler:
         inner = handler.stream_stream or handler.unary_stream
-        kinds = (grpc.unary_stream_rpc_method_handler, grpc.stream_stream_rpc_method_handler)
 
-        def behavior(request: Any, context: Any) -> Iterator[Any]:
+        def behavior(requests: Iterator[Any], context: Any) -> Iterator[Any]:
             self._admit(context)
-            yield from inner(request, context)
+            yield from inner(requests if handler.request_streaming else _only(requests, context), context)
 
-        return kinds[handler.request_streaming](behavior, handler.request_deserializer, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(
+            behavior, handler.request_deserializer, handler.response_serializer
+        )
 
     def _single(self, handler: Any) -> grpc.RpcMethodHandler:
         inner = handler.stream_unary or handler.unary_unary
-        kinds = (grpc.unary_unary_rpc_method_handler, grpc.stream_unary_rpc_method_handler)
 
-        def behavior(request: Any, context: Any) -> Any:
+        def behavior(requests: Iterator[Any], context: Any) -> Any:
             self._admit(context)
-            return inner(request, context)
+            return inner(requests if handler.request_streaming else _only(requests, context), context)
 
-        return kinds[handler.request_streaming](behavior, handler.request_deserializer, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(behavior, handler.request_deserializer, handler.response_serializer)
 
     def _admit(self, context: Any) -> None:
         try:
             remember_caller(context, self._access.admit(context))
         except UnderstudyError as error:
             context.abort_with_status(rpc_status.to_status(error_to_status(error)))
+
+
+def _only(requests: Iterator[Any], context: Any) -> Any:
+    """The one message of a call, received now: one taken as unary would be received before anybody is admitted.
+
+    On the wire a stream of one message is no other than that message.
+    """
+    for request in requests:
+        return request
+    return context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call holds no message")

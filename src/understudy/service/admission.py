@@ -65,6 +65,12 @@ class Admission:
         """Most that may be."""
         return self._limits.max_total_bytes
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let in any more."""
+        with self._changed:
+            return self._closed
+
     def enter(self) -> Entry:
         """Counts a request in; `leave` must follow.
 

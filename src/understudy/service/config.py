@@ -22,6 +22,7 @@ from understudy.roles.pack_settings import PackSettings
 from understudy.service.access import AccessSettings
 from understudy.service.credentials import TlsSettings
 from understudy.service.limits import Limits, QueueSettings
+from understudy.service.oip.settings import InferenceSettings
 from understudy.service.watching import Watch
 
 SCHEMA = "understudy.service/1"
@@ -88,6 +89,7 @@ class ServiceConfig(BaseModel):
         queue: In which order jobs wait, and what is remembered of them.
         tls: TLS on its TCP addresses.
         access: Who may use it.
+        inference: The Open Inference Protocol.
         log: What it tells of itself.
         watch: How it may be watched.
     """
@@ -102,6 +104,7 @@ class ServiceConfig(BaseModel):
     queue: QueueSettings = QueueSettings()
     tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
+    inference: InferenceSettings = InferenceSettings()
     log: Log = Log()
     watch: Watch = Watch()
 

@@ -22,15 +22,17 @@ from understudy.service.access import Access, AccessSettings
 from understudy.service.credentials import TlsFiles, TlsSettings
 from understudy.service.limits import Limits, QueueSettings
 from understudy.service.log import log_event
+from understudy.service.oip.servicer import InferenceServicer, inference_servicer
+from understudy.service.oip.settings import InferenceSettings
 from understudy.service.servicer import Servicer
 from understudy.service.watching import Watch, Watching
 
 _SPARE_THREADS = 8  # health and info are answered even when every request that is let in waits
 _LAST_TILE_S = 5.0  # what a cancelled job gets to reach the end of its tile
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    # Identity alone: frames hardly shrink, and a small message could swell to the largest that is taken.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.so_reuseport", 0),  # a second service on a port fails instead of taking half the calls
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -51,6 +53,7 @@ class Service:
         tls: Certificate and key for TCP addresses.
         access: Who may call.
         watch: Status page and tracing; health and metrics are always there.
+        inference: The Open Inference Protocol; None takes the defaults. It is served where the engine can lease models.
 
     Raises:
         UsageError: An address, a certificate or the access file is wrong; or an address is reached from elsewhere, is
@@ -69,6 +72,7 @@ class Service:
         tls: TlsSettings | None = None,
         access: AccessSettings | None = None,
         watch: Watch | None = None,
+        inference: InferenceSettings | None = None,
     ) -> None:
         listen = (listen,) if isinstance(listen, str) else tuple(listen)
         if not listen:
@@ -86,6 +90,13 @@ class Service:
         self._watching = Watching(watch or Watch(), engines, self._health)
         self._servicer = Servicer(
             engines, self._limits, self._watching.observer, queue or QueueSettings(remember_costs=False)
+        )
+        self._inference = inference_servicer(
+            self._servicer.queue,
+            self._limits,
+            self._servicer.admission,
+            inference or InferenceSettings(),
+            self._watching.observer,
         )
         self._reflection = reflection
         self._server: Any = None
@@ -115,9 +126,9 @@ class Service:
         threads = self._limits.max_requests + self._limits.max_share_sessions + _SPARE_THREADS
         server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="understudy-rpc"),
-            handlers=(self._servicer.handlers(),),
+            handlers=(self._servicer.handlers(), *(self._inference.handlers() if self._inference else ())),
             interceptors=(self._access.interceptor(),),
-            options=_OPTIONS,
+            options=(*_OPTIONS, *_message_limits(self._inference)),
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._reflection:
@@ -154,6 +165,8 @@ class Service:
             drained = self._servicer.admission.wait_empty(grace)
             self._servicer.end_sharing()
             self._server.stop(1.0 if drained else 0.0).wait()
+            if self._inference is not None:
+                self._inference.close()
             ended = self._servicer.shut_down(_LAST_TILE_S)
             self._server = None
             self._watching.stop()
@@ -192,6 +205,12 @@ class Service:
     def _tell_health(self, status: int) -> None:
         self._health.set("", status)
         self._health.set(SERVICE, status)
+
+
+def _message_limits(inference: InferenceServicer | None) -> tuple[tuple[str, int], ...]:
+    """A port has one limit for all its methods; our own messages are held to theirs where they are read."""
+    most = MAX_MESSAGE_BYTES if inference is None else max(MAX_MESSAGE_BYTES, inference.max_message_bytes)
+    return (("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", most))
 
 
 def _bind(server: Any, wanted: Address, tls: TlsFiles | None) -> str:
