@@ -4,6 +4,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 from understudy.codec.jobs import priority_from_pb
 from understudy.contracts.engine import Control
@@ -15,6 +16,7 @@ from understudy.service.fair_order import Ticket
 from understudy.service.measured import priced, submit_request
 from understudy.service.observer import RunWatch
 from understudy.service.queue import JobQueue
+from understudy.service.rpc_errors import forget_frames
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _LONGEST_USER = 64
@@ -96,9 +98,11 @@ class Job:
         self._cancelled = cancelled
         control = Control(progress=self._report, cancelled=cancelled.is_set)
         self.handle = submit_request(queue, request, control, ticket, watch.running)
-        self.handle.future.add_done_callback(lambda _: self._wake())
+        # A future keeps its callbacks: this one must not hold the job, or the result would stay in a cycle with it.
+        wake = _waker(self._changed)
+        self.handle.future.add_done_callback(lambda _: wake())
         cancelled.listen(self.handle.cancel)
-        cancelled.listen(self._wake)
+        cancelled.listen(wake)
 
     def events(self) -> Iterator[tuple[int, int] | RoleResult]:
         """Progress (done, total) as it comes, then the result.
@@ -112,6 +116,7 @@ class Job:
                 self._changed.wait_for(lambda: self._latest or self.handle.future.done() or self._cancelled.is_set())
                 latest, self._latest = self._latest, None
             if self._cancelled.is_set():
+                self.handle.future.add_done_callback(_forget)  # nobody asks how it ended
                 raise JobCancelledError("the job was cancelled")
             if latest is not None:
                 yield latest
@@ -125,6 +130,16 @@ class Job:
             self._latest = (int(done), int(total))
             self._changed.notify_all()
 
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+
+def _waker(changed: threading.Condition) -> Callable[[], None]:
+    def wake() -> None:
+        with changed:
+            changed.notify_all()
+
+    return wake
+
+
+def _forget(future: Future[RoleResult]) -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        forget_frames(error)

@@ -66,6 +66,7 @@ def map_shared(pid: int, fd: int, size: int, nonce: bytes) -> mmap.mmap:
     finally:
         os.close(memory)
     if len(nonce) != NONCE_BYTES or not hmac.compare_digest(mapping[:NONCE_BYTES], nonce):
+        mapping.close()
         raise NotShareableError("the process of that number is another one here")
     return mapping
 

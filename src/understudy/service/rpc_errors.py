@@ -52,6 +52,7 @@ def rpc_errors(context: grpc.ServicerContext, call: CallLog) -> Iterator[None]:
     except MemoryError as error:
         call.fields["error"] = "MemoryError"
         log_event("out of memory", {"request_id": call.request_id}, level=logging.ERROR, exc_info=error)
+        forget_frames(error)
         problem = f"the service ran out of memory (request {call.request_id})"
         _abort(context, MemoryBudgetError(problem, fix="send smaller tiles or plates"), call)
     except grpc.RpcError:  # the request stream broke off: the client is gone, and nobody is there to tell
@@ -59,13 +60,23 @@ def rpc_errors(context: grpc.ServicerContext, call: CallLog) -> Iterator[None]:
     except Exception as error:
         call.fields["error"] = type(error).__name__
         log_event("internal error", {"request_id": call.request_id}, level=logging.ERROR, exc_info=error)
+        forget_frames(error)
         hidden = UnderstudyError(
             f"the service failed inside (request {call.request_id})", fix="its log has the details under that id"
         )
         _abort(context, hidden, call)
 
 
+def forget_frames(error: BaseException) -> None:
+    """Lets go of what the calls that raised an error held: pixels, mostly.
+
+    A job's future, its error and the job's frames hold each other; they would stay until Python next looks for cycles.
+    """
+    error.__traceback__ = None
+
+
 def _abort(context: Any, error: UnderstudyError, call: CallLog) -> None:
+    forget_frames(error)
     if isinstance(error, JobCancelledError) and not context.is_active():
         return
     shown = error_for(error, caller_of(context), call.shared)
