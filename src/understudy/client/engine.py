@@ -155,7 +155,8 @@ class RemoteEngine:
                 raise
             except SendAgainError as failure:
                 failure.error.request_id = header.request_id
-                if failure.why == "lost" and not self._reached:
+                self._reached = self._reached or failure.answered
+                if not self._reached:
                     raise failure.error from None
                 patience.wait(failure, control)
                 if failure.why == "lost":

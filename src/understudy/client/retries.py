@@ -43,13 +43,17 @@ class SendAgainError(Exception):
         error: What to raise when it is not sent again.
         why: Whether the service was ``lost`` or ``busy``.
         after_s: When a busy service wants to be asked again.
+        answered: A service was there and said so itself.
     """
 
-    def __init__(self, error: UnderstudyError, why: Literal["lost", "busy"], after_s: float = 0.0) -> None:
+    def __init__(
+        self, error: UnderstudyError, why: Literal["lost", "busy"], after_s: float = 0.0, *, answered: bool = True
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.why = why
         self.after_s = after_s
+        self.answered = answered
 
 
 class Patience:

@@ -110,7 +110,7 @@ def send_again(error: Any, meant: UnderstudyError) -> SendAgainError | None:
             return SendAgainError(meant, "busy", after_s)
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             # The connection broke, or the service stops. A cancel that is not ours is a service giving up.
-            return SendAgainError(meant, "lost")
+            return SendAgainError(meant, "lost", answered=after_s is not None)
     return None
 
 

@@ -3,6 +3,7 @@
 
 import re
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from understudy import __version__
 from understudy.contracts.engine import Engine, EngineInfo, PackState
+from understudy.contracts.jobs import PackPin
 from understudy.roles.memory import resident_bytes
 from understudy.service.admission import Admission
 from understudy.service.metrics import CONTENT_TYPE, QueueFacts
@@ -23,6 +25,7 @@ from understudy.service.status_page.server import Answer, StatusServer
 from understudy.service.status_page.status import DeviceRow, PackRow, Status
 from understudy.service.tracing import NoTracing, tracing_from_environment
 
+_LOOK_S = 5.0  # an engine does not tell of packs that were added or removed
 _FOLDERS = re.compile(r"(?:[A-Za-z]:)?[/\\][^\s;:,'\"]*[/\\]")
 
 
@@ -62,6 +65,8 @@ class Watching:
         self._addresses: tuple[str, ...] = ()
         self._queue: JobQueue | None = None
         self._admission: Admission | None = None
+        self._ended = threading.Event()
+        self._looker: threading.Thread | None = None
         self._door: StatusServer | None = None
         if settings.status:
             answers = {
@@ -96,9 +101,16 @@ class Watching:
         for engine in self._engines:
             if hasattr(engine, "observe"):
                 engine.observe(self._pack_changed)
-        pins = [pack.pin for pack in self._engines[0].info().packs]
+        self._health.serve(self.look())
+        self._looker = threading.Thread(target=self._keep_looking, name="understudy-watch", daemon=True)
+        self._looker.start()
+
+    def look(self) -> tuple[PackPin, ...]:
+        """Sees which packs there are now."""
+        pins = tuple(state.pin for state in self.pack_states())
         self.observer.metrics.knows_packs(pin.id for pin in pins)
-        self._health.serve(pins)
+        self._health.has(pins)
+        return pins
 
     def drain(self) -> None:
         """The service takes no more requests."""
@@ -108,6 +120,9 @@ class Watching:
     def stop(self) -> None:
         """The service has ended."""
         self._state = "stopped"
+        self._ended.set()
+        if self._looker is not None:
+            self._looker.join()
         if self._door is not None:
             self._door.stop()
         self.observer.close()
@@ -165,6 +180,10 @@ class Watching:
         self.observer.metrics.knows_packs((state.pin.id,))
         self.observer.pack_changed(state)
         self._health.hear(state)
+
+    def _keep_looking(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            self.look()
 
     def _page(self) -> Answer:
         return Answer(page_html(self.status()), "text/html; charset=utf-8")

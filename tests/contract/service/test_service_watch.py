@@ -4,6 +4,7 @@
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ from contract.service.rig import FakeEngine, full_plate, make_request, wait_unti
 from understudy.client.engine import RemoteEngine
 from understudy.client.retries import Retries
 from understudy.contracts.errors import BusyError, PlateError, UnavailableError, UnderstudyError, UsageError
+from understudy.contracts.jobs import PackPin
 from understudy.service.credentials import TlsSettings
 from understudy.service.limits import Limits
 from understudy.service.server import Service
@@ -171,3 +173,19 @@ def test_replicas_over_tls_are_checked_against_the_first_name(
         for _ in range(4):
             assert client.run(make_request("echo")).confidence == 0.75
         client.close()
+
+
+def test_packs_that_come_and_go_are_seen(engine: FakeEngine) -> None:
+    from grpc_health.v1 import health
+
+    from understudy.service.watching import Watching
+
+    servicer = health.HealthServicer()
+    watching = Watching(Watch(), [engine], servicer)
+    watching.look()
+    info = engine.info()
+    other = replace(info.packs[0], pin=PackPin(id="q", version="1.0.0", sha256="1" * 64))
+    engine.info = lambda: replace(info, packs=(other,))  # type: ignore[method-assign] # what the disk has now
+    watching.look()
+    assert servicer._server_status["pack:p"] == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert servicer._server_status["pack:q"] == health_pb2.HealthCheckResponse.SERVING
