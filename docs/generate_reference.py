@@ -29,6 +29,7 @@ from understudy.contracts.document_problems import is_table
 from understudy.contracts.errors import UnderstudyError
 from understudy.graph import document, events
 from understudy.service.config import ServiceConfig
+from understudy.service.metrics import OUTCOMES, STAGES, TRANSPORTS, Metrics
 
 FOLDER = Path(__file__).parent / "reference"
 
@@ -49,6 +50,13 @@ YAML, schema `understudy.graph/1`; `understudy render` runs it, and the commands
 are errors that name their place, such as `nodes.slow.speed`. `$NAME` and `~` in paths are expanded; relative paths
 start at the document's folder. Numbers may be fractions: `24000/1001`. A walk-through is in
 [the guide](../guides/graphs.md).
+
+"""
+_METRICS_INTRO = """\
+# Metrics
+
+What `/metrics` of a service holds for Prometheus; see [watch the service](../guides/watch-the-service.md). Times are
+seconds, sizes bytes. Histograms have `_bucket`, `_sum` and `_count`.
 
 """
 _SERVICE_INTRO = """\
@@ -197,6 +205,35 @@ def service_sections() -> list[tuple[str, type]]:
     return [(f"`[{name}]`", section) for name, section in found.items() if is_table(section)]
 
 
+def metrics_page() -> str:
+    """The service's metrics."""
+    rows = [
+        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), text) for name, kind, labels, text in metrics()
+    ]
+    values = [
+        ("`role`", ", ".join(f"`{role.value}`" for role in manifest.Role) + ", `other`"),
+        ("`pack`", "an id that the service has, or `other`"),
+        ("`outcome`", ", ".join(f"`{outcome}`" for outcome in OUTCOMES)),
+        ("`stage`", ", ".join(f"`{stage}`" for stage in STAGES)),
+        ("`transport`", ", ".join(f"`{transport}`" for transport in TRANSPORTS)),
+        ("`direction`", "`in` (plates), `out` (results)"),
+        ("`state`", "`available`, `loading`, `ready`, `draining`, `failed`"),
+        ("`error`", "a class of [the error tree](exit-codes.md), `Internal` or `ClientGone`"),
+    ]
+    tables = _table(("metric", "type", "labels", "meaning"), rows), _table(("label", "values"), values)
+    return "\n".join((_METRICS_INTRO + _BY, tables[0], "## Labels\n", tables[1]))
+
+
+def metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Name as it is scraped, type, labels and text of each metric."""
+    found = Metrics()
+    yield from sorted(found.described)
+    for family in found.registry.collect():
+        if family.name.startswith("process_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            yield name, family.type, (), family.documentation
+
+
 def command_page() -> str:
     """The command line."""
     parts = [_COMMAND_INTRO + _BY]
@@ -255,6 +292,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "exit-codes.md": exit_codes_page,
     "environment.md": environment_page,
+    "metrics.md": metrics_page,
 }
 
 

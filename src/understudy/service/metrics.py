@@ -18,11 +18,11 @@ from understudy.contracts.engine import PackState
 from understudy.contracts.manifest import Role
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("receive", "queue", "load", "run", "send")
-"""Where the time of a request goes: until its last pixel is there, until a worker is free, until its pack is in memory,
-on the worker, until its last pixel is sent."""
+STAGES = ("receive", "queue", "run", "send")
+"""Where the time of a request goes: until its last pixel is there, until a worker is free, on the
+worker (its pack is loaded meanwhile, where it has to be), until its last pixel is sent."""
 
-TRANSPORTS = ("stream", "shared-memory", "known", "files")
+TRANSPORTS = ("stream", "shared-memory", "known")
 """How pixels travel; ``known`` ones were named by their hash and did not."""
 
 OUTCOMES = ("done", "cancelled", "refused", "failed")
@@ -63,10 +63,12 @@ class Metrics:
 
     Attributes:
         registry: Theirs alone, not the process's.
+        described: Name as it is scraped, type, labels and text of each, but for those of the process.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.described: list[tuple[str, str, tuple[str, ...], str]] = []
         self._lock = threading.Lock()
         self._scraping = threading.Lock()
         self._packs: dict[str, None] = {}
@@ -156,52 +158,47 @@ class Metrics:
             self._pack_bytes.labels(pack).set(size)
             self._pack_users.labels(pack).set(users[pack])
 
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        self.described.append((f"{name}_total", "counter", labels, text))
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        self.described.append((name, "histogram", labels, text))
+        return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        self.described.append((name, "gauge", labels, text))
+        return Gauge(name, text, labels, registry=self.registry)
+
     def _make_request_metrics(self) -> None:
-        registry = self.registry
-        self._requests = Counter(
-            "understudy_requests", "Run requests that ended.", ("role", "pack", "outcome"), registry=registry
+        self._requests = self._counter("understudy_requests", "Run requests that ended.", "role", "pack", "outcome")
+        self._request_seconds = self._histogram(
+            "understudy_request_seconds", "Answered Run requests, from first to last message.", "role"
         )
-        self._request_seconds = Histogram(
-            "understudy_request_seconds",
-            "Answered Run requests, from first to last message.",
-            ("role",),
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._stages = Histogram(
+        self._stages = self._histogram(
             "understudy_stage_seconds",
-            "Where the time of Run requests goes: receive, queue, load, run, send.",
-            ("stage", "role"),
-            buckets=_SECONDS,
-            registry=registry,
+            "Where the time of Run requests goes: receive, queue, run, send.",
+            "stage",
+            "role",
         )
-        self._bytes = Counter(
+        self._bytes = self._counter(
             "understudy_pixel_bytes",
             "Pixels of plates (in) and results (out). Of known ones, bytes that did not travel.",
-            ("transport", "direction"),
-            registry=registry,
+            "transport",
+            "direction",
         )
-        self._errors = Counter("understudy_errors", "Calls that failed.", ("error",), registry=registry)
+        self._errors = self._counter("understudy_errors", "Calls that failed.", "error")
 
     def _make_pack_metrics(self) -> None:
-        registry = self.registry
-        self._loads = Counter("understudy_pack_loads", "Packs brought into memory.", ("pack",), registry=registry)
-        self._unloads = Counter("understudy_pack_unloads", "Packs that left memory.", ("pack",), registry=registry)
-        self._load_seconds = Histogram(
-            "understudy_pack_load_seconds", "Bringing a pack into memory.", buckets=_SECONDS, registry=registry
-        )
-        self._pack_state = Gauge(
-            "understudy_pack_state", "Versions of a pack in each state.", ("pack", "state"), registry=registry
-        )
-        self._pack_bytes = Gauge(
-            "understudy_pack_resident_bytes", "Memory that a pack holds.", ("pack",), registry=registry
-        )
-        self._pack_users = Gauge("understudy_pack_users", "Requests that use a pack now.", ("pack",), registry=registry)
+        self._loads = self._counter("understudy_pack_loads", "Packs brought into memory.", "pack")
+        self._unloads = self._counter("understudy_pack_unloads", "Packs that left memory.", "pack")
+        self._load_seconds = self._histogram("understudy_pack_load_seconds", "Bringing a pack into memory.")
+        self._pack_state = self._gauge("understudy_pack_state", "Versions of a pack in each state.", "pack", "state")
+        self._pack_bytes = self._gauge("understudy_pack_resident_bytes", "Memory that a pack holds.", "pack")
+        self._pack_users = self._gauge("understudy_pack_users", "Requests that use a pack now.", "pack")
 
     def _make_gauges(self) -> None:
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(name, text, registry=self.registry)
-
+        gauge = self._gauge
         self._queue_gauges = {
             "open_requests": gauge("understudy_open_requests", "Requests let in and not ended."),
             "waiting": gauge("understudy_queue_length", "Jobs that wait for a worker."),
@@ -212,8 +209,7 @@ class Metrics:
             "allowed_bytes": gauge("understudy_allowed_bytes", "Most pixels that open requests may hold."),
         }
         self._threads = gauge("understudy_threads", "Threads of Python.")
-        version = Gauge("understudy_build_info", "Always 1.", ("version",), registry=self.registry)
-        version.labels(__version__).set(1)
+        gauge("understudy_build_info", "Always 1.", "version").labels(__version__).set(1)
 
     def _pack(self, name: str) -> str:
         with self._lock:

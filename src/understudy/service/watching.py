@@ -177,6 +177,8 @@ class Watching:
         )
 
     def _pack_changed(self, state: PackState) -> None:
+        if self._state == "stopped":  # the engine is closed after the service
+            return
         self.observer.metrics.knows_packs((state.pin.id,))
         self.observer.pack_changed(state)
         self._health.hear(state)

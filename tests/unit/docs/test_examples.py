@@ -72,3 +72,26 @@ def test_slow_motion_renders_and_keeps_whole_frames_bit_for_bit(tmp_path: Path) 
 def test_the_speed_ramp_ends_at_a_quarter_of_the_speed() -> None:
     keys = load_graph(_EXAMPLES / "graphs" / "speed-ramp.yaml").nodes["ramp"].curve
     assert [key.speed for key in keys] == [1, 1, Fraction(1, 4)]
+
+
+def test_the_alerts_ask_for_metrics_that_there_are() -> None:
+    import re
+
+    import yaml
+
+    from understudy.service.metrics import STAGES, Metrics
+
+    folder = _EXAMPLES / "prometheus"
+    config = yaml.safe_load((folder / "prometheus.yml").read_text())
+    assert config["rule_files"] == ["understudy.rules.yml"]
+    rules = yaml.safe_load((folder / "understudy.rules.yml").read_text())
+    guide = (_EXAMPLES.parent / "docs" / "guides" / "watch-the-service.md").read_text()
+    queries = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    queries += re.findall(r"\| `(.*understudy_.*)` \|", guide)
+    known = {name for name, *_ in Metrics().described}
+    asked = {
+        re.sub(r"_(sum|count|bucket)$", "", name) for query in queries for name in re.findall(r"understudy_\w+", query)
+    }
+    assert len(queries) >= 8
+    assert asked <= known
+    assert all(f"`{stage}`" in guide for stage in STAGES)

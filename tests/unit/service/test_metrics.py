@@ -88,3 +88,14 @@ def test_the_process_is_told_of() -> None:
     found = samples(Metrics())
     for name in ("process_resident_memory_bytes", "process_open_fds", "understudy_threads"):
         assert found[name, ()] > 0
+
+
+def test_what_is_described_is_what_is_scraped() -> None:
+    metrics = Metrics()
+    described = {name.removesuffix("_total"): (kind, text) for name, kind, _, text in metrics.described}
+    families = {
+        family.name: (family.type, family.documentation)
+        for family in metrics.registry.collect()
+        if not family.name.startswith("process_")
+    }
+    assert described == families
