@@ -53,6 +53,7 @@ def interpolate(
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
+    transport: o.Transport = "auto",
     json: o.Json = False,
 ) -> None:
     """Retime: any speed, frame rate, curve or single time; whole frames stay the source, bit for bit."""
@@ -92,7 +93,17 @@ def interpolate(
     }
     if vectors:
         nodes["vectors"] = {"type": "read", "file": vectors, "colorspace": "data"}
-    run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_nodes(
+        nodes,
+        ocio=ocio,
+        device=device,
+        server=server,
+        transport=transport,
+        as_json=json,
+        frames=frames,
+        draft=draft,
+        resume=resume,
+    )
 
 
 def _fps(source: str, target: str) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_engine(server: str, ocio: str = "", device: str = "auto") -> Iterator["Engine"]:
+def open_engine(server: str, ocio: str = "", device: str = "auto", transport: str = "auto") -> Iterator["Engine"]:
     """The engine of a command: in this process, or the service at an address.
 
     Raises:
@@ -26,19 +26,28 @@ def open_engine(server: str, ocio: str = "", device: str = "auto") -> Iterator["
     if server:
         from understudy.client.engine import RemoteEngine
 
-        if device != "auto":
-            raise UsageError(
-                "--device is the service's own choice", where="--server", fix="start it with: serve --device"
-            )
-        engine = RemoteEngine(server)
+        require_default_device(device)
+        engine = RemoteEngine(server, transport=transport)
     else:
         from understudy.roles.engine import LocalEngine
 
+        if transport != "auto":
+            raise UsageError("frames travel to a service only", where="--transport", fix="say which with --server")
         engine = LocalEngine(device=device, ocio_config=ocio)
     try:
         yield engine
     finally:
         engine.close()
+
+
+def require_default_device(device: str) -> None:
+    """Refuses a device beside a service.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if device != "auto":
+        raise UsageError("--device is the service's own choice", where="--server", fix="start it with: serve --device")
 
 
 @contextmanager
@@ -69,6 +78,7 @@ def run_graph(
     frames: str = "",
     draft: bool = False,
     resume: bool = False,
+    transport: str = "auto",
 ) -> None:
     """Renders a graph and tells a person or a program how it goes.
 
@@ -79,7 +89,14 @@ def run_graph(
     from understudy.contracts.engine import Control
     from understudy.graph.render import render_graph
 
-    with open_engine(server, graph.ocio, device) as engine, cancel_on_signal() as caught:
+    if transport == "files":
+        from understudy.cli.by_reference import render_by_reference
+
+        render_by_reference(
+            graph, device=device, server=server, as_json=as_json, frames=frames, draft=draft, resume=resume
+        )
+        return
+    with open_engine(server, graph.ocio, device, transport) as engine, cancel_on_signal() as caught:
         control = Control(cancelled=lambda: bool(caught))
         with JsonLines() if as_json else ProgressBar() as listener:
             render_graph(

@@ -26,6 +26,7 @@ def motion(
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
+    transport: o.Transport = "auto",
     json: o.Json = False,
 ) -> None:
     """Find the motion of every pixel: forward and backward vectors, confidence and occlusion."""
@@ -52,4 +53,14 @@ def motion(
     }
     if matte:
         nodes["matte"] = {**read, "file": matte}
-    run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_nodes(
+        nodes,
+        ocio=ocio,
+        device=device,
+        server=server,
+        transport=transport,
+        as_json=json,
+        frames=frames,
+        draft=draft,
+        resume=resume,
+    )

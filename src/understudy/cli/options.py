@@ -54,6 +54,15 @@ Server = Annotated[
         "replicas.",
     ),
 ]
+Transport = Annotated[
+    str,
+    typer.Option(
+        "--transport",
+        metavar="KIND",
+        help="How frames travel to --server: auto, shared-memory, stream; or files, when it reads and writes them "
+        "itself, under the same names.",
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

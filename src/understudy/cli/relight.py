@@ -67,6 +67,7 @@ def relight(
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
+    transport: o.Transport = "auto",
     json: o.Json = False,
 ) -> None:
     """Put new light on a plate: from its passes, or as a ratio of new light over present light."""
@@ -111,7 +112,17 @@ def relight(
         nodes[name] = {"type": "read", "file": file, "colorspace": space, "missing": missing}
     if reference:
         nodes["reference"] = {"type": "read", "file": reference, "colorspace": colorspace}
-    run_nodes(nodes, ocio=ocio, device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_nodes(
+        nodes,
+        ocio=ocio,
+        device=device,
+        server=server,
+        transport=transport,
+        as_json=json,
+        frames=frames,
+        draft=draft,
+        resume=resume,
+    )
 
 
 def _number(light_frame: str) -> int:

@@ -16,10 +16,20 @@ def render(
     resume: o.Resume = False,
     device: o.Device = "auto",
     server: o.Server = "",
+    transport: o.Transport = "auto",
     json: o.Json = False,
 ) -> None:
     """Render a graph document."""
     from understudy.cli.job import run_graph
     from understudy.graph.parsing import load_graph
 
-    run_graph(load_graph(graph), device=device, server=server, as_json=json, frames=frames, draft=draft, resume=resume)
+    run_graph(
+        load_graph(graph),
+        device=device,
+        server=server,
+        transport=transport,
+        as_json=json,
+        frames=frames,
+        draft=draft,
+        resume=resume,
+    )

@@ -66,6 +66,14 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Tokens and roles, as `understudy tokens` writes it; every call needs one."),
     ] = None,
+    read_root: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Render by reference: files here may be read. May be repeated."),
+    ] = None,
+    write_root: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Render by reference: files here may be written. May be repeated."),
+    ] = None,
     reflection: Annotated[bool, typer.Option("--reflection", help="Let tools list the service's methods.")] = False,
     insecure_listen_anywhere: Annotated[
         bool,
@@ -119,6 +127,7 @@ def serve(
             },
             "tls": {"certificate": tls_certificate, "key": tls_key, "client_ca": tls_client_ca},
             "access": {"file": access},
+            "files": {"read": read_root, "write": write_root},
             "log": {"verbose": verbose or None},
             "watch": {
                 "status": status,
@@ -148,6 +157,7 @@ def serve(
         anywhere=settings.listen.insecure_anywhere,
         tls=settings.tls,
         access=settings.access,
+        files=settings.files,
         watch=settings.watch,
         inference=settings.inference,
     )

@@ -30,6 +30,7 @@ def upscale(
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
+    transport: o.Transport = "auto",
     json: o.Json = False,
 ) -> None:
     """Make a larger picture; every channel and both windows scale by its own policy."""
@@ -61,6 +62,7 @@ def upscale(
         ocio=ocio,
         device=device,
         server=server,
+        transport=transport,
         as_json=json,
         frames=frames,
         draft=draft,

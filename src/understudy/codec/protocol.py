@@ -10,6 +10,8 @@ INFO_METHOD = "Info"
 RUN_METHOD = "Run"
 SHARE_METHOD = "ShareMemory"
 ESTIMATE_METHOD = "Estimate"
+REACH_METHOD = "Reach"
+RENDER_METHOD = "Render"
 
 CHUNK_BYTES = 2 << 20
 """Pixels per message. One to two MiB measures fastest: blocks stay in the cache and the allocator reuses them."""
@@ -27,6 +29,18 @@ MAX_SIDE = 1 << 17
 
 MAX_PARAMS_BYTES = 256 << 10
 """Longest parameters, bytes of JSON: checking megabytes of wrong ones would take seconds."""
+
+MAX_GRAPH_NODES = 1000
+"""Most nodes of a graph that is rendered by reference."""
+
+MAX_PROBES = 256
+"""Most files that one question for reach names."""
+
+MAX_PROBE_CONTENT = 64
+"""Longest content of a file that a client wrote to ask for reach, bytes."""
+
+PROBE_HEAD_BYTES = 1 << 20
+"""How much of a file is hashed to ask for reach, bytes."""
 
 MAX_REQUEST_ID = 64
 """Longest request id, characters."""

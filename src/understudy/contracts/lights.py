@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from understudy.contracts.paths import InputPath
+
 SCHEMA = "understudy.lights/1"
 
 Length = Annotated[float, Field(ge=-1e12, le=1e12)]
@@ -75,7 +77,7 @@ class EnvironmentLight(_Light):
     """A latitude-longitude HDRI at infinity; its center looks along -z, its top is +y."""
 
     type: Literal["environment"]
-    file: str = Field(description="Path of the picture, relative to the document.")
+    file: InputPath = Field(description="Path of the picture, relative to the document.")
     colorspace: str = Field("", description="The file's color space; empty: decided as for any plate.")
     rotation: float = Field(0.0, description="Degrees about +y.")
     resolution: int = Field(64, ge=8, le=512, description="Rows of the grid the sky is averaged to.")

@@ -16,6 +16,7 @@ from understudy.contracts.channels import ChannelKind
 from understudy.contracts.jobs import PositiveRational, Rational, Scale
 from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue
+from understudy.contracts.paths import ConfigPath, InputPath, OutputPath
 
 SCHEMA = "understudy.graph/1"
 
@@ -38,7 +39,7 @@ class ReadNode(_Part):
     """
 
     type: Literal["read"]
-    file: str = Field(min_length=1)
+    file: InputPath = Field(min_length=1)
     colorspace: str = ""
     frames: str = ""
     missing: Literal["error", "hold", "black"] = "error"
@@ -64,7 +65,7 @@ class WriteNode(_Part):
 
     type: Literal["write"]
     input: str
-    file: str = Field(min_length=1)
+    file: OutputPath = Field(min_length=1)
     colorspace: str = ""
     sample_type: Literal["", "half", "float", "uint8", "uint16"] = ""
     compression: str = ""
@@ -132,7 +133,7 @@ class Timeline(_Part):
         clip: Name of the clip; needed when there are several.
     """
 
-    file: str = Field(min_length=1)
+    file: InputPath = Field(min_length=1)
     clip: str = ""
 
 
@@ -251,8 +252,8 @@ class RelightNode(_RoleNode):
     depth: str = ""
     roughness: str = ""
     metallic: str = ""
-    lights: str | LightRig = LightRig()
-    present: str | LightRig | None = None
+    lights: InputPath | LightRig = LightRig()
+    present: InputPath | LightRig | None = None
     reference: str = ""
     light_frame: Literal["first", "each"] | int = "first"
     method: Literal["auto", "aov", "ratio"] = "auto"
@@ -329,7 +330,7 @@ class Graph(_Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     schema_: Literal["understudy.graph/1"] = Field("understudy.graph/1", alias="schema")
-    ocio: str = ""
+    ocio: ConfigPath = ""
     frames: str = ""
     handles: int = Field(0, ge=0)
     nodes: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], Node] = Field(min_length=1)

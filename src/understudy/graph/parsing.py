@@ -14,12 +14,10 @@ from understudy.contracts.errors import GraphError
 from understudy.graph.document import (
     NODE_TYPES,
     Graph,
-    InterpolateNode,
-    ReadNode,
-    RelightNode,
     WriteNode,
     inputs_of,
 )
+from understudy.graph.paths import NamedFile, with_files
 from understudy.graph.yaml_file import read_yaml
 
 
@@ -105,17 +103,7 @@ def _check_links(graph: Graph, source: str) -> None:
 
 
 def _anchored(graph: Graph, folder: Path) -> Graph:
-    def anchor(text: str) -> str:
-        return str(folder / os.path.expanduser(os.path.expandvars(text))) if text else text  # noqa: PTH111 - never raises
+    def anchor(named: NamedFile) -> str:
+        return str(folder / os.path.expanduser(os.path.expandvars(named.path)))  # noqa: PTH111 - never raises
 
-    nodes: dict[str, Any] = {}
-    for name, node in graph.nodes.items():
-        changes: dict[str, Any] = {}
-        if isinstance(node, ReadNode | WriteNode):
-            changes["file"] = anchor(node.file)
-        elif isinstance(node, RelightNode):
-            changes |= {k: anchor(v) for k in ("lights", "present") if isinstance(v := getattr(node, k), str)}
-        elif isinstance(node, InterpolateNode) and node.timeline:
-            changes["timeline"] = node.timeline.model_copy(update={"file": anchor(node.timeline.file)})
-        nodes[name] = node.model_copy(update=changes)
-    return graph.model_copy(update={"nodes": nodes})
+    return with_files(graph, anchor)

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from understudy.color.config import ColorConfig
 from understudy.contracts.errors import GraphError, UsageError
@@ -67,6 +68,7 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "") -> Plan:
         GraphError: Nothing is written, or an input has the wrong kind.
         InputError: An input is missing or has gaps that the job would meet.
         UsageError: The frames asked for are not there.
+        ForbiddenError: A file may not be touched.
     """
     if not graph.writes():
         raise GraphError("nothing is written", where="nodes", fix="add a node of type write")
@@ -82,6 +84,8 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "") -> Plan:
     outputs = _outputs(writes, frames or graph.frames, graph.handles)
     for name, write in writes.items():
         write.expect(sum(1 for writer, _ in outputs if writer == name))
+    for name, frame in outputs:
+        writes[name].allowed_path(frame)
     plan = Plan(steps=steps, writes=writes, outputs=outputs)
     _refuse_gaps(plan)
     _refuse_undeclared_outputs(graph, plan, setting.color)
@@ -97,6 +101,8 @@ def _step(name: str, node: Node, steps: Mapping[str, Step], setting: Setting) ->
             return MotionStep(name, node, setting, steps[node.input], steps.get(node.matte))
         case InterpolateNode():
             source = steps[node.input]
+            if node.timeline is not None:
+                setting.files.require(Path(node.timeline.file), "read")
             vectors = steps[node.vectors] if node.vectors else _own_motion(name, node, setting, source)
             plan = plan_retime(name, node, only_frames(source, name))
             return InterpolateStep(name, node, setting, source, plan, vectors)

@@ -14,10 +14,12 @@ from understudy import __version__
 from understudy.color.config import ColorConfig
 from understudy.contracts.engine import NO_CONTROL, Control, Engine, PackInfo
 from understudy.contracts.errors import InputError
+from understudy.contracts.paths import ANY_FILE, CONFIG_MARK, FileRules
 from understudy.contracts.plate import MetadataValue
 from understudy.frames.header import read_header
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
+from understudy.graph.paths import with_absolute_files
 from understudy.graph.pins import pin_packs
 from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plan import Plan, plan_graph
@@ -60,6 +62,8 @@ def render_graph(
     resume: bool = False,
     on_event: Listener | None = None,
     control: Control = NO_CONTROL,
+    ocio: str = "",
+    files: FileRules = ANY_FILE,
 ) -> Summary:
     """Renders every write node.
 
@@ -71,17 +75,25 @@ def render_graph(
         resume: Outputs that this very job has written are left alone.
         on_event: Hears what happens.
         control: Cancels.
+        ocio: OCIO config where the graph names none; empty takes ``$OCIO`` or the pinned one.
+        files: Which files may be touched.
 
     Raises:
+        ForbiddenError: A file may not be touched.
         UnderstudyError: The job is refused or failed; every file that is there is whole.
     """
     started = time.monotonic()
     listener: Listener = on_event or (lambda _event: None)
     info = engine.info()
-    color = ColorConfig.load(graph.ocio)
+    config = graph.ocio or ocio
+    if CONFIG_MARK.fits(config):
+        files.require(Path(config), CONFIG_MARK.access)
+    color = ColorConfig.load(config)
     packs = pin_packs(graph, info, draft=draft)
     pins = {name: pack.pin for name, pack in packs.items()}
-    setting = Setting(engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft)
+    setting = Setting(
+        engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files
+    )
     plan = plan_graph(graph, setting, frames=frames)
     facts = _facts(graph, packs, color, draft=draft)
     for name, pack in packs.items():
@@ -91,7 +103,7 @@ def render_graph(
         {
             "event": "start",
             "frames": len(plan.outputs),
-            "graph": graph.digest,
+            "graph": facts["understudy:graph"],
             "ocio": color.name,
             "draft": draft,
         }
@@ -230,10 +242,11 @@ class _Render:
 
 def _facts(graph: Graph, packs: Mapping[str, PackInfo], color: ColorConfig, *, draft: bool) -> dict[str, MetadataValue]:
     pins = {name: f"{p.pin.id}@{p.pin.version}#{p.pin.sha256}" for name, p in sorted(packs.items())}
-    job = hashlib.sha256(json.dumps([graph.digest, pins, color.cache_id, draft]).encode()).hexdigest()
+    digest = with_absolute_files(graph).digest  # so that it tells the job, and not where it was started
+    job = hashlib.sha256(json.dumps([digest, pins, color.cache_id, draft]).encode()).hexdigest()
     facts: dict[str, MetadataValue] = {
         "understudy:version": __version__,
-        "understudy:graph": graph.digest,
+        "understudy:graph": digest,
         "understudy:job": job,
         "understudy:packs": " ".join(pins.values()),
     }

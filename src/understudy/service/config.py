@@ -23,6 +23,7 @@ from understudy.service.access import AccessSettings
 from understudy.service.credentials import TlsSettings
 from understudy.service.limits import Limits, QueueSettings
 from understudy.service.oip.settings import InferenceSettings
+from understudy.service.roots import FilesSettings
 from understudy.service.watching import Watch
 
 SCHEMA = "understudy.service/1"
@@ -90,6 +91,7 @@ class ServiceConfig(BaseModel):
         tls: TLS on its TCP addresses.
         access: Who may use it.
         inference: The Open Inference Protocol.
+        files: Folders in which it reads and writes for its callers.
         log: What it tells of itself.
         watch: How it may be watched.
     """
@@ -105,6 +107,7 @@ class ServiceConfig(BaseModel):
     tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
     inference: InferenceSettings = InferenceSettings()
+    files: FilesSettings = FilesSettings()
     log: Log = Log()
     watch: Watch = Watch()
 

@@ -23,6 +23,7 @@ from understudy.service.observer import Observer, RunWatch
 from understudy.service.outlet import Outlet
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
+from understudy.service.roots import Roots
 from understudy.service.rpc_errors import rpc_errors
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
@@ -41,8 +42,15 @@ class RunCalls:
     """
 
     def __init__(
-        self, queue: JobQueue, limits: Limits, admission: Admission, regions: Regions, observer: Observer
+        self,
+        queue: JobQueue,
+        limits: Limits,
+        admission: Admission,
+        regions: Regions,
+        observer: Observer,
+        roots: Roots,
     ) -> None:
+        self._roots = roots
         self._observer = observer
         self._regions = regions
         self._known = KnownPlates(limits.known_plate_bytes)
@@ -89,6 +97,7 @@ class RunCalls:
         header = _first(requests)
         call.request_id = clean_request_id(header.request_id) or call.request_id
         head = request_from_pb(header)
+        self._roots.require_config(head.ocio_config, caller)
         call.header_read(head.params.role.value, head.pack, len(header.plates))
         inputs, outputs = Holding(), Holding()
         job: Job | None = None

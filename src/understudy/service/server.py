@@ -24,6 +24,7 @@ from understudy.service.limits import Limits, QueueSettings
 from understudy.service.log import log_event
 from understudy.service.oip.servicer import InferenceServicer, inference_servicer
 from understudy.service.oip.settings import InferenceSettings
+from understudy.service.roots import FilesSettings
 from understudy.service.servicer import Servicer
 from understudy.service.watching import Watch, Watching
 
@@ -52,6 +53,7 @@ class Service:
             checks who calls.
         tls: Certificate and key for TCP addresses.
         access: Who may call.
+        files: Folders for renders by reference.
         watch: Status page and tracing; health and metrics are always there.
         inference: The Open Inference Protocol; None takes the defaults. It is served where the engine can lease models.
 
@@ -73,6 +75,7 @@ class Service:
         access: AccessSettings | None = None,
         watch: Watch | None = None,
         inference: InferenceSettings | None = None,
+        files: FilesSettings | None = None,
     ) -> None:
         listen = (listen,) if isinstance(listen, str) else tuple(listen)
         if not listen:
@@ -88,9 +91,8 @@ class Service:
             experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, thread_name_prefix="health")
         )
         self._watching = Watching(watch or Watch(), engines, self._health)
-        self._servicer = Servicer(
-            engines, self._limits, self._watching.observer, queue or QueueSettings(remember_costs=False)
-        )
+        queue = queue or QueueSettings(remember_costs=False)
+        self._servicer = Servicer(engines, self._limits, self._watching.observer, queue, files or FilesSettings())
         self._inference = inference_servicer(
             self._servicer.queue,
             self._limits,

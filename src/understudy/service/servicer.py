@@ -9,7 +9,15 @@ import grpc
 
 from understudy.codec.info import info_to_pb
 from understudy.codec.messages import Malformed, decode_request_part, decoder, encode_part
-from understudy.codec.protocol import ESTIMATE_METHOD, INFO_METHOD, RUN_METHOD, SERVICE, SHARE_METHOD
+from understudy.codec.protocol import (
+    ESTIMATE_METHOD,
+    INFO_METHOD,
+    REACH_METHOD,
+    RENDER_METHOD,
+    RUN_METHOD,
+    SERVICE,
+    SHARE_METHOD,
+)
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
 from understudy.service import memfd
@@ -23,6 +31,8 @@ from understudy.service.limits import Limits, QueueSettings
 from understudy.service.observer import Observer
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
+from understudy.service.render_call import RenderCalls
+from understudy.service.roots import FilesSettings, Roots
 from understudy.service.rpc_errors import rpc_errors
 from understudy.service.run_call import RunCalls
 from understudy.service.share_call import ShareCalls
@@ -37,10 +47,22 @@ class Servicer:
         limits: How much to take on.
         observer: Watches.
         queue: In which order, and what is remembered of it.
+        files: Folders for renders by reference.
+
+    Raises:
+        UsageError: A folder of ``files`` is missing.
     """
 
-    def __init__(self, engines: Sequence[Engine], limits: Limits, observer: Observer, queue: QueueSettings) -> None:
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        limits: Limits,
+        observer: Observer,
+        queue: QueueSettings,
+        files: FilesSettings,
+    ) -> None:
         self._engine = engines[0]
+        self.roots = Roots(files, own_config=lambda: self._engine.info().ocio_config)
         self._observer = observer
         costs_file = (queue.costs_file or default_costs_file()) if queue.remember_costs else None
         self._costs = CostsFile(costs_file)
@@ -48,7 +70,8 @@ class Servicer:
         self.admission = Admission(limits, self.queue.retry_after_s)
         self.regions = Regions(limits)
         self._estimate_calls = EstimateCalls(self.queue, observer)
-        self._run_calls = RunCalls(self.queue, limits, self.admission, self.regions, observer)
+        self._run_calls = RunCalls(self.queue, limits, self.admission, self.regions, observer, self.roots)
+        self._render_calls = RenderCalls(self.queue, limits, self.admission, self.roots, observer, files.max_renders)
         self._share_calls = ShareCalls(self.regions, observer)
         self._instance = uuid.uuid4().hex
 
@@ -72,6 +95,16 @@ class Servicer:
                     request_deserializer=decode_request_part,
                     response_serializer=encode_part,
                 ),
+                REACH_METHOD: grpc.unary_unary_rpc_method_handler(
+                    self._render_calls.reach,
+                    request_deserializer=decoder(pb.ReachRequest),
+                    response_serializer=pb.ReachResponse.SerializeToString,
+                ),
+                RENDER_METHOD: grpc.unary_stream_rpc_method_handler(
+                    introduced(self._render_calls.render),
+                    request_deserializer=decoder(pb.RenderRequest),
+                    response_serializer=pb.RenderEvent.SerializeToString,
+                ),
                 SHARE_METHOD: grpc.stream_stream_rpc_method_handler(
                     self._share_calls.share,
                     request_deserializer=decoder(pb.ShareRequest),
@@ -91,6 +124,8 @@ class Servicer:
             message.transports.append("stream")
             if memfd.supported() and caller.local:
                 message.transports.append("shared-memory")
+            if self.roots.any:
+                message.transports.append("files")
             return message
         return None
 
@@ -102,4 +137,5 @@ class Servicer:
         """Drops jobs that have not begun and waits for the rest; False when the time is over first."""
         self.queue.close()
         self._costs.save()
-        return self.queue.join(timeout_s)
+        ended = self._render_calls.join(timeout_s)
+        return self.queue.join(timeout_s) and ended

@@ -31,9 +31,10 @@ class ReadStep:
         self.name = name
         self._node = node
         self._setting = setting
+        setting.files.require(Path(node.file), "read")
         self._sequence = open_sequence(node.file)
         self._present = frozenset(self._sequence.frames)
-        self._header = read_header(self._sequence.path(min(self._present, default=None)))
+        self._header = self._read_header(self._sequence.path(min(self._present, default=None)))
         self.frames = self._frames()
         self.decision = self._decide()
 
@@ -94,8 +95,9 @@ class ReadStep:
         path = self.source_of(frame)
         if path is None:
             return Outcome(plate=self._black(frame), report={"missing": "black"})
-        header = self._header if self._header.path == str(path) else read_header(path)
+        header = self._header if self._header.path == str(path) else self._read_header(path)
         self._check_like_first(header)
+        self._setting.files.require(path, "read")
         plate = read_plate(
             path,
             header=header,
@@ -107,6 +109,10 @@ class ReadStep:
         )
         report = {"nan": plate.sanitized.nan, "inf": plate.sanitized.inf} if plate.sanitized else {}
         return Outcome(plate=to_working(plate, self._setting.color), report=report)
+
+    def _read_header(self, path: Path) -> FileHeader:
+        self._setting.files.require(path, "read")
+        return read_header(path)
 
     def _frames(self) -> tuple[Frame, ...]:
         if self._sequence.still:

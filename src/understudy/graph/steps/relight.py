@@ -25,8 +25,8 @@ class RelightStep:
         self._setting = setting
         self._source = source
         self._passes = dict(passes)
-        self._lights = _rig(node.lights)
-        self._present = None if node.present is None else _rig(node.present)
+        self._lights = self._rig(node.lights)
+        self._present = None if node.present is None else self._rig(node.present)
         self._environments = self._read_environments()
         self._light_frame = self._settled_light_frame()
 
@@ -84,6 +84,8 @@ class RelightStep:
                 plates[f"environment:{light.file}"] = step.read(step.frames[0]).plate
         return plates
 
-
-def _rig(lights: str | LightRig) -> LightRig:
-    return load_lights(Path(lights)) if isinstance(lights, str) else lights
+    def _rig(self, lights: str | LightRig) -> LightRig:
+        if not isinstance(lights, str):
+            return lights
+        self._setting.files.require(Path(lights), "read")
+        return load_lights(Path(lights))

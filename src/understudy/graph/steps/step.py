@@ -10,6 +10,7 @@ from understudy.color.config import ColorConfig
 from understudy.contracts.engine import Control, Engine
 from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
+from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import Plate
 from understudy.graph.document import RoleNode
 from understudy.graph.events import Listener
@@ -35,6 +36,7 @@ class Setting:
         listener: Hears events.
         control: Cancels.
         draft: The whole render is a draft.
+        files: Which files may be touched.
     """
 
     engine: Engine
@@ -43,6 +45,7 @@ class Setting:
     listener: Listener
     control: Control
     draft: bool = False
+    files: FileRules = ANY_FILE
 
     def shared_params(self, node: RoleNode) -> dict[str, Any]:
         """The parameters that every role takes, from its node."""

@@ -45,6 +45,7 @@ class WriteStep:
         self.node = node
         self.source = source
         self._color = setting.color
+        self._files = setting.files
         self.container = container_of(Path(node.file))
         if node.container == "aces" and self.container != "exr":
             raise GraphError("an ACES container is an EXR", where=f"nodes.{name}.container")
@@ -61,6 +62,15 @@ class WriteStep:
     def path(self, frame: Frame) -> Path:
         """The file of a frame."""
         return self._pattern.path(frame)
+
+    def allowed_path(self, frame: Frame) -> Path:
+        """The file of a frame, which may be written.
+
+        Raises:
+            ForbiddenError: It may not be.
+        """
+        self._files.require(self.path(frame), "write")
+        return self.path(frame)
 
     def write(self, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue]) -> Written:
         """Writes one frame; safe from several threads.
@@ -85,12 +95,14 @@ class WriteStep:
             container=self.node.container,
             metadata={**facts, **self.node.metadata},
         )
-        report = write_plate(filed, self.path(frame), options)
+        report = write_plate(filed, self.allowed_path(frame), options)
         files = [report.path]
         clamped = report.clamped
         notes = report.notes
         if extras is not None and self.node.extras == "sidecar":
-            beside = write_plate(extras, sidecar_path(self.path(frame)), WriteOptions(metadata=dict(facts)))
+            sidecar = sidecar_path(self.path(frame))
+            self._files.require(sidecar, "write")
+            beside = write_plate(extras, sidecar, WriteOptions(metadata=dict(facts)))
             files.append(beside.path)
             clamped += beside.clamped
             notes += (f"{', '.join(extras.channels)} went to .layers.exr files beside the {self.container}",)

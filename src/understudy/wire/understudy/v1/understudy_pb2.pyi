@@ -352,12 +352,16 @@ class ShareResponse(_message.Message):
     def __init__(self, added: _Optional[str] = ..., dropped: _Optional[str] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class FileProbe(_message.Message):
-    __slots__ = ("path", "content")
+    __slots__ = ("path", "content", "size", "blake3")
     PATH_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    BLAKE3_FIELD_NUMBER: _ClassVar[int]
     path: str
     content: bytes
-    def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+    size: int
+    blake3: bytes
+    def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ..., size: _Optional[int] = ..., blake3: _Optional[bytes] = ...) -> None: ...
 
 class ReachRequest(_message.Message):
     __slots__ = ("probes",)
@@ -372,7 +376,7 @@ class ReachResponse(_message.Message):
     def __init__(self, reached: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class RenderRequest(_message.Message):
-    __slots__ = ("request_id", "graph", "frames", "draft", "resume", "priority", "user")
+    __slots__ = ("request_id", "graph", "frames", "draft", "resume", "priority", "user", "ocio_config")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -380,6 +384,7 @@ class RenderRequest(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
+    OCIO_CONFIG_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     graph: str
     frames: str
@@ -387,7 +392,8 @@ class RenderRequest(_message.Message):
     resume: bool
     priority: Priority
     user: str
-    def __init__(self, request_id: _Optional[str] = ..., graph: _Optional[str] = ..., frames: _Optional[str] = ..., draft: bool = ..., resume: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., user: _Optional[str] = ...) -> None: ...
+    ocio_config: str
+    def __init__(self, request_id: _Optional[str] = ..., graph: _Optional[str] = ..., frames: _Optional[str] = ..., draft: bool = ..., resume: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., user: _Optional[str] = ..., ocio_config: _Optional[str] = ...) -> None: ...
 
 class RenderEvent(_message.Message):
     __slots__ = ("event_json",)

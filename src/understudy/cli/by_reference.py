@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Has a service render a graph on files that both ends see."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from understudy.contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from understudy.graph.document import Graph
+
+
+def render_by_reference(
+    graph: "Graph", *, device: str, server: str, as_json: bool, frames: str, draft: bool, resume: bool
+) -> None:
+    """Renders a graph where its files are read and written by the service, and tells how it goes.
+
+    Raises:
+        UnderstudyError: The render is refused or failed.
+    """
+    from understudy.cli.job import cancel_on_signal, require_default_device
+    from understudy.cli.progress import JsonLines, ProgressBar
+    from understudy.client.render import render_by_reference as have_rendered
+    from understudy.color.config import ColorConfig
+    from understudy.contracts.engine import Control
+    from understudy.graph.paths import with_absolute_files
+
+    if not server:
+        raise UsageError("there is no service to read and write the files", where="--transport", fix="add --server")
+    require_default_device(device)
+    graph = with_absolute_files(graph)
+    config = "" if graph.ocio else ColorConfig.load().name
+    inputs, outputs = files_to_prove(graph)
+    with cancel_on_signal() as caught, JsonLines() if as_json else ProgressBar() as listener:
+        have_rendered(
+            server,
+            graph.model_dump_json(by_alias=True),
+            inputs=inputs,
+            outputs=outputs,
+            on_event=listener.hear,
+            frames=frames,
+            draft=draft,
+            resume=resume,
+            ocio_config=config,
+            control=Control(cancelled=lambda: bool(caught)),
+        )
+
+
+def files_to_prove(graph: "Graph") -> tuple[list[Path], list[Path]]:
+    """A file that is there of each input, and the path of each output.
+
+    Raises:
+        InputError: An input is missing.
+    """
+    from understudy.frames.sequence import open_sequence
+    from understudy.graph.paths import files_of
+
+    inputs: list[Path] = []
+    outputs: list[Path] = []
+    for named in files_of(graph):
+        path = Path(named.path)
+        if named.mark.access == "write":
+            outputs.append(path)
+        elif named.mark.access == "read" and path.is_file():
+            inputs.append(path)
+        elif named.mark.access == "read":
+            found = open_sequence(named.path)
+            inputs.append(found.path(min(found.frames, default=None)))
+    return inputs, outputs
