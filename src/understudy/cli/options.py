@@ -66,7 +66,9 @@ Transport = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="NAME", help="auto, cpu, or cuda: an error for a pack that can use it when it is not there."
+        "--device",
+        metavar="NAME",
+        help="auto, cpu, openvino, or cuda: an error for a pack that can use it when it is not there.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]

@@ -36,7 +36,7 @@ def serve(
         typer.Option(metavar="N", min=0, help="Jobs that run at once on each device; one per core when left out."),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu or cuda; several with commas, such as cuda:0,cuda:1.")
+        str | None, typer.Option(help="auto, cpu, cuda or openvino; several with commas, such as cuda:0,cuda:1.")
     ] = None,
     ocio: Annotated[str | None, typer.Option(metavar="CONFIG", help="OCIO config for requests that name none.")] = None,
     packs: Annotated[

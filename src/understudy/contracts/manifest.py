@@ -41,20 +41,6 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RuntimeSpec(_Part):
-    """How the model is run.
-
-    Attributes:
-        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime).
-        file: The runtime's file, relative to the pack folder.
-        sha256: SHA-256 of that file.
-    """
-
-    kind: Literal["python", "onnx"]
-    file: str = Field(min_length=1)
-    sha256: Sha256
-
-
 class WeightFile(_Part):
     """A further file the model needs.
 
@@ -65,6 +51,22 @@ class WeightFile(_Part):
 
     file: str = Field(min_length=1)
     sha256: Sha256
+
+
+class RuntimeSpec(_Part):
+    """How the model is run.
+
+    Attributes:
+        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime).
+        file: The runtime's file, relative to the pack folder.
+        sha256: SHA-256 of that file.
+        float16: For ``onnx``: the same graph in float16, which a service that is set to float16 takes instead.
+    """
+
+    kind: Literal["python", "onnx"]
+    file: str = Field(min_length=1)
+    sha256: Sha256
+    float16: WeightFile | None = None
 
 
 class Contract(_Part):

@@ -49,7 +49,12 @@ def write_hashes(folder: Path) -> tuple[str, ...]:
 def _declared(raw: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     where = shown(folder / MANIFEST_NAME)
     runtime, weights = raw.get("runtime", {}), raw.get("weights", [])
-    tables = [("runtime", runtime), *((f"weights[{n}]", weight) for n, weight in enumerate(weights))]
+    half = runtime.get("float16") if isinstance(runtime, dict) else None
+    tables = [
+        ("runtime", runtime),
+        *([] if half is None else [("runtime.float16", half)]),
+        *((f"weights[{n}]", weight) for n, weight in enumerate(weights)),
+    ]
     for name, table in tables:
         file = table.get("file") if isinstance(table, dict) else None
         if not isinstance(file, str) or not file:
@@ -66,7 +71,10 @@ def _edited(text: str, wanted: dict[str, str]) -> str:
         if header := _HEADER.match(line):
             blocks.append((header[2].replace(" ", ""), []))
         blocks[-1][1].append(line)
-    edited = (_edited_block(lines, wanted) if name in {"runtime", "weights"} else lines for name, lines in blocks)
+    edited = (
+        _edited_block(lines, wanted) if name in {"runtime", "runtime.float16", "weights"} else lines
+        for name, lines in blocks
+    )
     return "".join(line for lines in edited for line in lines)
 
 

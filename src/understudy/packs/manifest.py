@@ -108,6 +108,8 @@ def _further_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]
 def declared_files(manifest: PackManifest) -> Iterator[tuple[str, str, str]]:
     """Field, file and SHA-256 of each file that a manifest names, the runtime's first."""
     yield "runtime.file", manifest.runtime.file, manifest.runtime.sha256
+    if half := manifest.runtime.float16:
+        yield "runtime.float16.file", half.file, half.sha256
     for index, weight in enumerate(manifest.weights):
         yield f"weights[{index}].file", weight.file, weight.sha256
 
@@ -117,6 +119,11 @@ def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
     suffix = {"python": ".py", "onnx": ".onnx"}[manifest.runtime.kind]
     if not manifest.runtime.file.endswith(suffix):
         yield Problem("runtime.file", f'a runtime of kind "{manifest.runtime.kind}" needs a file that ends in {suffix}')
+    if half := manifest.runtime.float16:
+        if manifest.runtime.kind != "onnx" or not half.file.endswith(".onnx"):
+            yield Problem("runtime.float16", "is a second graph of an ONNX pack", "leave it out, or name an .onnx file")
+        if "float16" not in manifest.contract.precisions:
+            yield Problem("contract.precisions", "lacks float16, which runtime.float16 is", 'add "float16"')
     for field, file, _ in declared_files(manifest):
         if PurePosixPath(file).suffix.lower() in _PICKLED[manifest.runtime.kind]:
             text = f'"{file}" is a kind of file that runs code when it is read'

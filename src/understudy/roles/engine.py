@@ -26,7 +26,7 @@ class LocalEngine:
     """Runs role requests in this process.
 
     Args:
-        device: ``auto`` (a GPU when it is there, else the CPU), ``cpu`` or ``cuda``.
+        device: ``auto`` (a GPU when it is there, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``openvino``.
         ocio_config: Name or path of the config for requests that name none; empty for ``$OCIO`` or the pinned one.
         extra_packs: Pack folders beside those on the search path; they are looked at first.
         settings: How packs are kept in memory; None takes the defaults.
@@ -48,7 +48,9 @@ class LocalEngine:
         self._color = ColorConfig.load(ocio_config)
         self._settings = settings or PackSettings()
         self._listeners: list[Callable[[PackState], None]] = []
-        self._residency = Residency(lambda pack: load_resident(pack, device), self._settings, self._told)
+        self._residency = Residency(
+            lambda pack: load_resident(pack, device, self._settings), self._settings, self._told
+        )
         self._library = Library(extra_packs, self._settings, self._residency)
         self._upkeep: Upkeep | None = None
 
@@ -78,7 +80,11 @@ class LocalEngine:
         control.check()
         try:
             with ExitStack() as leases:
-                tools = _Tools(color, lambda pin, role: leases.enter_context(self._library.lease(pin, role, control)))
+                tools = _Tools(
+                    color,
+                    lambda pin, role: leases.enter_context(self._library.lease(pin, role, control)),
+                    draft=request.params.draft,
+                )
                 result = run(request, tools, control)
                 return replace(result, report={**result.report, **tools.report()})
         except MemoryError as error:
@@ -156,16 +162,17 @@ class LocalEngine:
 class _Tools:
     """What a role is given for one request."""
 
-    def __init__(self, color: ColorConfig, lease: Callable[[PackPin, Role], Resident]) -> None:
+    def __init__(self, color: ColorConfig, lease: Callable[[PackPin, Role], Resident], *, draft: bool) -> None:
         self.color = color
         self._lease = lease
+        self._draft = draft
         self._devices: list[str] = []
         self._notes: list[str] = []
 
     def load(self, pin: PackPin, role: Role) -> PackedModel:
         resident = self._lease(pin, role)
         self._devices.append(resident.packed.device)
-        self._notes += [resident.note] if resident.note else []
+        self._notes += [note for note in (resident.note, resident.draft_note if self._draft else "") if note]
         return resident.packed
 
     def report(self) -> dict[str, str]:

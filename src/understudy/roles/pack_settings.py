@@ -2,7 +2,7 @@
 """How an engine keeps its packs."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ class PackSettings:
         resident_bytes: Memory that models may hold while nobody uses them; 0 takes half of the machine's, or of the
             container's limit. A model in use is never made to leave, so the budget bounds what is kept, not what runs.
         resident_vram_bytes: The same on each GPU; 0 sets no bound.
+        model_vram_bytes: The most that one model may take of a GPU's memory; 0 sets no bound.
+        precision: ``float16`` takes the float16 graph of packs that have one: faster on a GPU, and other bytes. The
+            report of each job says so.
         idle_unload_s: A model that nobody used for so long leaves memory; 0 lets it stay.
         reload_s: How often a service looks for changed packs; 0: only when it is told to.
         retry_s: How long a pack that did not load is left alone, unless its files change; doubled with each failure.
@@ -25,6 +28,8 @@ class PackSettings:
 
     resident_bytes: Annotated[int, Field(ge=0)] = 0
     resident_vram_bytes: Annotated[int, Field(ge=0)] = 0
+    model_vram_bytes: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32", "float16"] = "float32"
     idle_unload_s: Annotated[float, Field(ge=0)] = 900.0
     reload_s: Annotated[float, Field(ge=0)] = 3.0
     retry_s: Annotated[float, Field(gt=0)] = 5.0

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.manifest import OptionValue
 from understudy.contracts.model import (
     Call,
@@ -18,8 +19,10 @@ from understudy.contracts.model import (
 from understudy.contracts.plate import FloatImage
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack
-from understudy.roles.memory import resident_bytes
+from understudy.roles.memory import available_bytes, resident_bytes
+from understudy.roles.pack_settings import PackSettings
 from understudy.runtimes.load import LoadedModel, load_model
+from understudy.runtimes.vram import gpu_index, vram
 from understudy.runtimes.warm_up import warm_up_call
 
 
@@ -31,38 +34,77 @@ class Resident:
         packed: The model with its promise.
         size: Bytes it takes: how much the process grew, and no less than its files.
         note: What the caller of a request should be told, such as a fallback to the CPU.
+        draft_note: The same of drafts alone.
         close: Frees it; no call follows.
     """
 
     packed: PackedModel
     size: int
     note: str
+    draft_note: str = ""
     close: Callable[[], None]
 
 
-def load_resident(pack: Pack, device: str) -> Resident:
+def load_resident(pack: Pack, device: str, settings: PackSettings | None = None) -> Resident:
     """Loads a pack and runs it once, so that the first request is not the slow one.
 
     Args:
         pack: The pack; its hashes are verified.
         device: As in :func:`understudy.runtimes.load_model`.
+        settings: Precision, and the bound on a GPU's memory; None takes the defaults.
 
     Raises:
         PackError: A file is not the declared one, the model is broken, or its runtime is missing.
         DeviceUnavailableError: The device was asked for by name and is not there.
         MemoryBudgetError: It does not fit in memory.
     """
-    before = resident_bytes()
-    loaded = load_model(pack, device=device)
+    settings = settings or PackSettings()
+    least = file_bytes(pack)
+    if least > (free := available_bytes()):
+        problem = f"its files hold {least / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+        raise MemoryBudgetError(problem, where=str(pack.pin), fix="unload other packs, or use a smaller one")
+    before, before_vram = resident_bytes(), _vram_free(device)
+    try:
+        loaded = load_model(pack, device=device, precision=settings.precision, vram_bytes=settings.model_vram_bytes)
+    except MemoryBudgetError as error:
+        raise _with_free_vram(error, device) from None
     try:
         loaded.model.run(*warm_up_call(pack.manifest))
+    except MemoryBudgetError as error:
+        loaded.model.close()
+        raise _with_free_vram(error, loaded.device) from None
     except BaseException:
         loaded.model.close()
         raise
     grown = resident_bytes() - before
+    if loaded.device.startswith("cuda"):
+        after = _vram_free(loaded.device)
+        grown = before_vram - after if before_vram is not None and after is not None else 0
     return Resident(
-        packed=_packed(pack, loaded), size=max(grown, file_bytes(pack)), note=loaded.note, close=loaded.model.close
+        packed=_packed(pack, loaded),
+        size=max(grown, least),
+        note=loaded.note,
+        draft_note=loaded.draft_note,
+        close=loaded.model.close,
     )
+
+
+def _vram_free(device: str) -> int | None:
+    """Free memory of the GPU that a device names, or that ``auto`` would take."""
+    if device != "auto" and not device.startswith("cuda"):
+        return None
+    found = vram(gpu_index(device))
+    return found[0] if found else None
+
+
+def _with_free_vram(error: MemoryBudgetError, device: str) -> MemoryBudgetError:
+    """The error with the memory of its GPU."""
+    found = vram(gpu_index(device)) if device.startswith("cuda") else None
+    if found is None:
+        return error
+    free, total = found
+    problem = f"{error.problem}; {free / 2**30:.1f} of {total / 2**30:.1f} GiB of {device} are free"
+    return MemoryBudgetError(problem, where=error.where, fix=error.fix)
 
 
 def file_bytes(pack: Pack) -> int:

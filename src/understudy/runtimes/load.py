@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from understudy.contracts.errors import MemoryBudgetError, PackError, UnderstudyError, UsageError
 from understudy.contracts.manifest import PackManifest
@@ -16,7 +16,10 @@ from understudy.runtimes.hwc_tensors import HwcTensors
 from understudy.runtimes.outputs import checked_outputs
 from understudy.runtimes.safetensors_file import check_safetensors
 
-_DEVICE = re.compile(r"^(auto|cpu|cuda(:\d+)?)$")
+_DEVICE = re.compile(r"^(auto|cpu|openvino|cuda(:\d+)?)$")
+
+Precision = Literal["float32", "float16"]
+"""What a network computes in."""
 
 
 class PackFiles(Protocol):
@@ -53,6 +56,7 @@ class LoadedModel:
         tensors: The same model without its role: its own names, types and layout. One thread at a time.
         providers: ONNX Runtime's execution providers in use; empty for Python packs.
         note: What the caller should show, such as a fallback to the CPU; empty if there is nothing to say.
+        draft_note: The same of drafts alone.
     """
 
     model: Model
@@ -60,15 +64,20 @@ class LoadedModel:
     tensors: TensorModel
     providers: tuple[str, ...] = ()
     note: str = ""
+    draft_note: str = ""
 
 
-def load_model(pack: PackFiles, *, device: str = "auto") -> LoadedModel:
+def load_model(
+    pack: PackFiles, *, device: str = "auto", precision: Precision = "float32", vram_bytes: int = 0
+) -> LoadedModel:
     """Verifies the hashes of a pack's files and loads its model.
 
     Args:
         pack: The pack.
-        device: ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``. A Python pack runs on the
-            CPU whatever is asked for, and says so in ``note``.
+        device: ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``openvino`` (ONNX packs
+            through OpenVINO on the CPU). A Python pack runs on the CPU whatever is asked for, and says so in ``note``.
+        precision: ``float16`` takes the float16 graph of a pack that has one.
+        vram_bytes: The most that the model may take of a GPU's memory; 0 sets no bound.
 
     Raises:
         PackError: A file is not the declared one, the model is broken or unsafe, or its runtime is not installed.
@@ -76,7 +85,7 @@ def load_model(pack: PackFiles, *, device: str = "auto") -> LoadedModel:
         UsageError: The device has another name.
     """
     if not _DEVICE.match(device):
-        raise UsageError(f'"{device}" is no device', where="device", fix="choose auto, cpu, cuda or cuda:N")
+        raise UsageError(f'"{device}" is no device', where="device", fix="choose auto, cpu, cuda, cuda:N or openvino")
     pack.verify()
     for weight in pack.manifest.weights:
         if weight.file.endswith(".safetensors"):
@@ -89,7 +98,7 @@ def load_model(pack: PackFiles, *, device: str = "auto") -> LoadedModel:
         return LoadedModel(model=model, device="cpu", tensors=HwcTensors(model, pack.manifest, "python"), note=note)
     from understudy.runtimes.onnx import load_onnx
 
-    loaded = load_onnx(pack, device)
+    loaded = load_onnx(pack, device, precision=precision, vram_bytes=vram_bytes)
     return replace(loaded, model=_Guarded(loaded.model, pack))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs ``.onnx`` models through ONNX Runtime.
+"""Runs ``.onnx`` models through ONNX Runtime, or through OpenVINO where it is asked for.
 
 What a graph must look like (tensors NCHW with N = 1, float32, or float16 where ``contract.precisions`` has it; names as
 in ``understudy.contracts.model``):
@@ -15,69 +15,97 @@ in ``understudy.contracts.model``):
 - An upscaler returns its input's size times the scale; the region is cropped here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from understudy.contracts.cores import available_cores
 from understudy.contracts.errors import PackError
-from understudy.contracts.manifest import PackManifest, Role
-from understudy.contracts.model import Call, Tensors
+from understudy.contracts.manifest import PackManifest, Role, RuntimeSpec, WeightFile
+from understudy.contracts.model import Call, Tensor, Tensors
 from understudy.contracts.plate import FloatImage
-from understudy.runtimes.load import LoadedModel, PackFiles
-from understudy.runtimes.onnx_source import read_source
-from understudy.runtimes.onnx_tensors import DTYPES, OnnxTensors, knob_tensor, run_failure
+from understudy.runtimes.hwc_tensors import HwcTensors
+from understudy.runtimes.load import LoadedModel, PackFiles, Precision
+from understudy.runtimes.onnx_session import OnnxSession, open_session, without_cuda
+from understudy.runtimes.onnx_source import OnnxSource, read_source
+from understudy.runtimes.onnx_tensors import DTYPES, OnnxTensors, knob_tensor
 from understudy.runtimes.outputs import input_names, output_channels
-from understudy.runtimes.providers import CPU, CUDA, import_onnxruntime, settled_device, wanted_providers
+from understudy.runtimes.providers import cuda_problem
 from understudy.runtimes.tensor_shapes import as_type
+from understudy.runtimes.warm_up import warm_up_call
 
 _KNOB_TYPES = ("tensor(float)", "tensor(int64)", "tensor(bool)")
 _MOST_FIXED_PIXELS = 1 << 26  # every image is padded to a graph's fixed size
+GraphRun = Callable[[Sequence[str], Mapping[str, Tensor], bool], list[Tensor]]
+"""Outputs by name, arrays by input name, whether it is a draft."""
+
 _EXCHANGED = {"a": "b", "b": "a"}
 
 
-def load_onnx(pack: PackFiles, device: str) -> LoadedModel:
-    """A session for a pack's graph, after the graph was checked against the manifest.
+def load_onnx(pack: PackFiles, device: str, *, precision: Precision = "float32", vram_bytes: int = 0) -> LoadedModel:
+    """A pack's graph in a runtime, after it was checked against the manifest.
+
+    A GPU that turns out to have no kernels for the graph is left for the CPU where ``auto`` was asked for, with a note.
 
     Args:
         pack: A pack of kind ``onnx``, its hashes verified.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``openvino``.
+        precision: ``float16`` takes the pack's float16 graph where it has one, and says so.
+        vram_bytes: The most that it may take of a GPU's memory; 0 sets no bound.
 
     Raises:
         PackError: ONNX Runtime is missing, or the file is broken, unsafe or not what the manifest says.
         DeviceUnavailableError: CUDA was asked for by name and is not there.
     """
-    ort = import_onnxruntime()
-    path = pack.folder / pack.manifest.runtime.file
-    source = read_source(pack.folder, pack.manifest.runtime, pack.manifest.weights)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = available_cores()
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.use_deterministic_compute = True
-    wanted = wanted_providers(ort, device)
-    try:
-        if source.files:
-            names, held = list(source.files), list(source.files.values())
-            options.add_external_initializers_from_files_in_memory(names, held, [len(data) for data in held])
-        session = ort.InferenceSession(source.data, options, providers=wanted)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise PackError(f"ONNX Runtime can't load it: {text}"[:500], where=path.as_posix()) from None
-    providers = tuple(session.get_providers())
-    where, note = settled_device(device, providers, has_cuda=CUDA in ort.get_available_providers())
-    plan = _plan(pack.manifest, session, path.as_posix())
-    tensors = OnnxTensors(session, pack.manifest, images=plan.images, outputs=plan.outputs, where=path.as_posix())
+    graph, note = _chosen(pack.manifest, precision)
+    source = read_source(pack.folder, graph, pack.manifest.weights)
+    if device == "openvino":
+        return _noted(_in_openvino(pack, source), note)
+    opened = open_session(source, device, vram_bytes=vram_bytes)
+    loaded = _in_onnxruntime(pack, opened)
+    if opened.device != "cpu":
+        try:
+            loaded.model.run(*warm_up_call(pack.manifest))  # a GPU shows only now that it lacks a kernel
+        except PackError as error:
+            if not (problem := cuda_problem(str(error))):
+                raise
+            loaded.model.close()
+            loaded = _in_onnxruntime(pack, without_cuda(source, device, problem))
+    return _noted(loaded, note)
+
+
+def _chosen(manifest: PackManifest, precision: Precision) -> tuple[RuntimeSpec | WeightFile, str]:
+    """The graph of a precision, and what to say of the choice."""
+    if precision == "float32":
+        return manifest.runtime, ""
+    if manifest.runtime.float16 is None:
+        return manifest.runtime, f"{manifest.id} has no float16 graph"
+    return manifest.runtime.float16, "computes in float16"
+
+
+def _noted(loaded: LoadedModel, note: str) -> LoadedModel:
+    return replace(loaded, note="; ".join(text for text in (loaded.note, note) if text))
+
+
+def _in_onnxruntime(pack: PackFiles, opened: OnnxSession) -> LoadedModel:
+    plan = _plan(pack.manifest, opened.session, opened.where)
+    tensors = OnnxTensors(opened.session, pack.manifest, images=plan.images, outputs=plan.outputs, where=opened.where)
+    model = _OnnxModel(opened.run, pack.manifest, plan, opened.where, tensors.close)
+    return LoadedModel(model=model, device=opened.device, tensors=tensors, providers=opened.providers, note=opened.note)
+
+
+def _in_openvino(pack: PackFiles, source: OnnxSource) -> LoadedModel:
+    from understudy.runtimes.openvino import OpenVinoSession
+
+    session = OpenVinoSession(source)
+    plan = _plan(pack.manifest, session, source.where)
+    model = _OnnxModel(session.run, pack.manifest, plan, source.where)
     return LoadedModel(
-        model=_OnnxModel(session, pack.manifest, plan, path, tensors),
-        device=where,
-        tensors=tensors,
-        providers=providers or (CPU,),
-        note=note,
+        model=model,
+        device="openvino",
+        tensors=HwcTensors(model, pack.manifest, "openvino"),
+        draft_note=f"OpenVINO computed this draft in {session.draft_precision}",
     )
 
 
@@ -184,14 +212,21 @@ def _overlap(manifest: PackManifest) -> int:
 
 
 class _OnnxModel:
-    """A session as a model."""
+    """A graph as a model."""
 
-    def __init__(self, session: Any, manifest: PackManifest, plan: _Plan, path: Path, tensors: OnnxTensors) -> None:
-        self._session = session
-        self._tensors = tensors
+    def __init__(
+        self,
+        graph: GraphRun,
+        manifest: PackManifest,
+        plan: _Plan,
+        where: str,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._graph: GraphRun | None = graph
         self._manifest = manifest
         self._plan = plan
-        self._where = path.as_posix()
+        self._where = where
+        self._close = close
 
     def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
         """One call; a graph of one channel is run for each channel of the input."""
@@ -214,8 +249,8 @@ class _OnnxModel:
 
     def close(self) -> None:
         """Drops the session."""
-        self._session = None
-        self._tensors.close()
+        self._graph = None
+        self._close()
 
     def _run_whole(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
         if self._plan.size is None:
@@ -269,10 +304,9 @@ class _OnnxModel:
         feeds = {self._plan.images[name]: as_type(image, self._plan.dtype) for name, image in images.items()}
         for name, (dtype, rank) in self._plan.knobs.items():
             feeds[name] = knob_tensor(self._manifest, name, dtype, rank, call)
-        try:
-            results = self._session.run(list(self._plan.outputs.values()), feeds)
-        except Exception as error:
-            raise run_failure(error, self._where) from None
+        if self._graph is None:
+            raise PackError("the model was closed", where=self._where)
+        results = self._graph(list(self._plan.outputs.values()), feeds, call.draft)
         height, width = next(iter(images.values())).shape[2:]
         return {name: self._out(name, result, height, width, call)
                 for name, result in zip(self._plan.outputs, results, strict=True)}  # fmt: skip

@@ -5,6 +5,7 @@ Inputs are read where they lie, and ONNX Runtime writes outputs where they are w
 memory is copied by nothing but the graph. Memory is copied only where type or alignment differ.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -175,12 +176,22 @@ def knob_tensor(manifest: PackManifest, name: str, dtype: "np.dtype[Any]", rank:
     return np.full((1,) * rank, value, dtype=dtype)
 
 
+_SMALLER = "use smaller tiles, or unload other packs"
+
+
 def run_failure(error: Exception, where: str) -> UnderstudyError:
     """What ONNX Runtime raised in a run, as our error."""
     text = " ".join(str(error).split())
-    if "Failed to allocate memory" in text or "out of memory" in text.lower():
-        return MemoryBudgetError("ONNX Runtime ran out of memory", where=where, fix="use smaller tiles")
+    if "Failed to allocate memory" in text or "out of memory" in text.lower() or "Available memory of" in text:
+        return MemoryBudgetError(f"ONNX Runtime ran out of memory{_wanted(text)}", where=where, fix=_SMALLER)
     return PackError(f"ONNX Runtime failed: {text}"[:500], where=where)
+
+
+def _wanted(text: str) -> str:
+    """How much it wanted, where it says so."""
+    if found := re.search(r"requested (?:buffer of size|bytes of) (\d+)", text):
+        return f": it wanted {int(found[1]) / 2**20:.0f} MiB more"
+    return ""
 
 
 def _spec(node: Any, *, optional: bool = False) -> TensorSpec:

@@ -53,12 +53,13 @@ def onnx_providers() -> tuple[str, ...]:
         return ()
 
 
-def wanted_providers(ort: ModuleType, device: str) -> list[str | tuple[str, dict[str, str]]]:
+def wanted_providers(ort: ModuleType, device: str, *, vram_bytes: int = 0) -> list[str | tuple[str, dict[str, str]]]:
     """The providers to ask a session for.
 
     Args:
         ort: The onnxruntime module.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        vram_bytes: The most that the session may take of a GPU's memory; 0 sets no bound.
 
     Raises:
         DeviceUnavailableError: CUDA was asked for by name and this build has none.
@@ -76,8 +77,37 @@ def wanted_providers(ort: ModuleType, device: str) -> list[str | tuple[str, dict
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it can't find; the session tells us anyway
             ort.preload_dlls()
-    index = device.partition(":")[2] or "0"
-    return [(CUDA, {"device_id": index, "use_tf32": "0"}), CPU]  # TF32 rounds to 10 bits, too few for film
+    options = {
+        "device_id": device.partition(":")[2] or "0",
+        "use_tf32": "0",  # it rounds to 10 bits, too few for film
+        "cudnn_conv_algo_search": "HEURISTIC",  # a search by time would choose, and round, differently each run
+        "arena_extend_strategy": "kSameAsRequested",  # several models share a GPU: take no more than is needed
+    }
+    if vram_bytes:
+        options["gpu_mem_limit"] = str(vram_bytes)
+    return [(CUDA, options), CPU]
+
+
+# What CUDA, cuDNN and cuBLAS write when a GPU can't run a model at all, and what that means.
+_CUDA_PROBLEMS = (
+    ("no kernel image", "the installed ONNX Runtime has no kernels for this GPU"),
+    ("cudaerrornokernelimage", "the installed ONNX Runtime has no kernels for this GPU"),
+    ("cuda failure 209", "the installed ONNX Runtime has no kernels for this GPU"),
+    ("status_arch_mismatch", "the installed cuDNN or cuBLAS has no kernels for this GPU"),
+    ("unsupported toolchain", "the GPU's driver is too old for the installed ONNX Runtime"),
+    ("driver version is insufficient", "the GPU's driver is too old for the installed CUDA"),
+    ("cuda failure 35:", "the GPU's driver is too old for the installed CUDA"),
+    ("no cuda-capable device", "there is no GPU"),
+    ("cuda failure 100:", "there is no GPU"),
+    ("invalid device ordinal", "there is no GPU of that number"),
+    ("cuda failure 101:", "there is no GPU of that number"),
+)
+
+
+def cuda_problem(text: str) -> str:
+    """Why a GPU can't run any model, told from what ONNX Runtime wrote; empty when it wrote of something else."""
+    written = " ".join(text.split()).lower()
+    return next((problem for sign, problem in _CUDA_PROBLEMS if sign in written), "")
 
 
 def settled_device(device: str, got: tuple[str, ...], *, has_cuda: bool) -> tuple[str, str]:

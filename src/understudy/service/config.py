@@ -50,8 +50,8 @@ class EngineSettings:
     """What computes.
 
     Attributes:
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; several with commas between them each get workers and models
-            of their own.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``openvino``; several with commas between them each get
+            workers and models of their own.
         ocio: OCIO config for requests that name none: a name or a path; empty: ``$OCIO`` or the pinned one.
         pack_folders: Packs, or folders of packs, looked at before all others.
     """
