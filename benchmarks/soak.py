@@ -26,7 +26,7 @@ from typing import Any
 from proof.crew import Crew
 from proof.exact_pack import write_pack
 from proof.judgment import Sample, leaks, log_wrong, requests_wrong
-from proof.served import Facts, Served, wait_idle
+from proof.served import Facts, Served, wait_at_rest
 
 _SHOWN = 20
 
@@ -70,7 +70,7 @@ def _soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     packs = folder / "packs"
     write_pack(packs / "gain", 0)
     started = time.monotonic()
-    served = Served(["--port", "0", "--packs", str(packs)], folder / "service.log")
+    served = Served(["--port", "0", "--status", "127.0.0.1:0", "--packs", str(packs)], folder / "service.log")
     try:
         crew = Crew(_orders(options, served.address), folder, options.clients)
         try:
@@ -128,8 +128,9 @@ def _rounds(options: argparse.Namespace, crew: Crew, served: Served, pack: Path)
         events = [(dice.random(), act) for act in acts]
         crew.work(range(*(total * n // options.rounds for n in (number, number + 1))), events)
         crew.leave()
-        wait_idle(served.pid)
-        samples.append(Sample(number, round(time.monotonic() - started, 1), served.facts()))
+        wait_at_rest(served.pid)
+        counters = served.gauges()
+        samples.append(Sample(number, round(time.monotonic() - started, 1), served.facts(), counters))
         sys.stderr.write(f"round {number + 1} of {options.rounds}: {crew.tally()}, {samples[-1].line()}\n")
     return samples, version
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from proof.exact_pack import PACK_ID
-from proof.plan import CANCEL, DEADLINE, Item, plan_item, request_of, wrong
+from proof.plan import CANCEL, DEADLINE, TRANSPORTS, Item, plan_item, request_of, wrong
 from understudy.client.engine import RemoteEngine
 from understudy.contracts.engine import Control, Engine
 from understudy.contracts.errors import JobCancelledError, UnavailableError, UnderstudyError
@@ -39,14 +39,15 @@ def main() -> int:
     options = parser.parse_args()
     facts = _Facts(options.facts)
     here = LocalEngine(device="cpu")
-    remote = RemoteEngine(options.address, timeout_s=_TIMEOUT_S)
+    remotes = {name: RemoteEngine(options.address, timeout_s=_TIMEOUT_S, transport=name) for name in TRANSPORTS}
     width, height = options.large_size
     with ThreadPoolExecutor(options.threads) as pool:
         for line in sys.stdin:
             items = [plan_item(options.seed, n, options.large_every, (width, height)) for n in json.loads(line)]
-            list(pool.map(lambda item: _one(item, remote, here, options.address, facts), items))
+            list(pool.map(lambda item: _one(item, remotes[item.transport], here, options.address, facts), items))
             print("done", flush=True)
-    remote.close()
+    for remote in remotes.values():
+        remote.close()
     here.close()
     return 0
 
@@ -79,7 +80,7 @@ def _outcome(
     """``right``, ``wrong``, ``cancelled``, ``late`` or ``failed``, and what to say of it."""
     try:
         if item.end == DEADLINE:
-            hasty = RemoteEngine(address, timeout_s=item.after_s)
+            hasty = RemoteEngine(address, timeout_s=item.after_s, transport=item.transport)
             try:
                 result = hasty.run(request)
             finally:

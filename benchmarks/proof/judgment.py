@@ -3,13 +3,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from proof.served import Facts
 
 _ENDS = {"right", "cancelled", "late", "killed"}
+EMPTY_AT_REST = (
+    "understudy_open_requests",
+    "understudy_queue_length",
+    "understudy_workers_busy",
+    "understudy_held_bytes",
+)
+"""Metrics of the service that are zero when nobody asks for anything."""
+
 _SPARE_DESCRIPTORS = 2  # gRPC opens and closes a few of its own as it likes
 _SPARE_THREADS = 4
 
@@ -22,11 +30,13 @@ class Sample:
         round: After which round.
         seconds: Since the start.
         facts: What it held.
+        counters: What its own metrics say of what is open, waits and is held.
     """
 
     round: int
     seconds: float
     facts: Facts
+    counters: dict[str, float] = field(default_factory=dict)
 
     def line(self) -> str:
         """For people."""
@@ -72,8 +82,13 @@ def leaks(samples: Sequence[Sample], most_growth: float) -> list[str]:
         most, now = max(getattr(s.facts, name) for s in begun), getattr(samples[-1].facts, name)
         if now > most + spare:
             found.append(f"{name} grew from {most} to {now}")
-    if samples[-1].facts.regions:
-        found.append(f"{samples[-1].facts.regions} regions of clients that are gone are still mapped")
+    for sample in samples:
+        still = {name: value for name, value in sample.counters.items() if name in EMPTY_AT_REST and value}
+        found += [f"after round {sample.round}, at rest: {still}"] if still else []
+        if sample.facts.regions:
+            found.append(
+                f"after round {sample.round}, {sample.facts.regions} regions of clients that are gone are mapped"
+            )
     return found
 
 

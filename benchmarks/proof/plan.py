@@ -43,6 +43,10 @@ _PACKS = (
 )
 _LARGE = ("identity-upscale", "identity-relight", PACK_ID, "identity-interpolate")
 USERS = ("ann", "bob", "eve")
+TRANSPORTS = ("stream", "shared-memory")
+LARGE = 1 << 16
+"""Pixels from which a plate is large."""
+_COMMON = 500
 CANCEL, DEADLINE = "cancel", "deadline"
 
 
@@ -62,6 +66,7 @@ class Item:
         tile: Side of its tiles; 0 for the engine's own.
         user: Who sends it.
         priority: Its priority's name.
+        transport: How its pixels travel.
     """
 
     serial: int
@@ -75,6 +80,7 @@ class Item:
     tile: int = 0
     user: str = ""
     priority: str = "normal"
+    transport: str = "stream"
 
 
 def plan_item(seed: int, serial: int, large_every: int, large_size: tuple[int, int]) -> Item:
@@ -89,11 +95,14 @@ def plan_item(seed: int, serial: int, large_every: int, large_size: tuple[int, i
     dice = random.Random(f"{seed}/{serial}")
     user = dice.choice(USERS)
     priority = dice.choice(("interactive", "normal", "batch"))
+    transport = dice.choice(TRANSPORTS)
     if large_every and serial % large_every == large_every - 1:
         pack = dice.choice(_LARGE)
         truth = next(truth for name, truth, _ in _PACKS if name == pack)
         end, after = (CANCEL, dice.uniform(0.0, 0.5)) if dice.random() < 0.1 else ("", 0.0)
-        return Item(serial, pack, truth, *large_size, end=end, after_s=after, user=user, priority=priority)
+        return Item(
+            serial, pack, truth, *large_size, end=end, after_s=after, user=user, priority=priority, transport=transport
+        )
     pack, truth, _ = dice.choices(_PACKS, weights=[weight for _, _, weight in _PACKS])[0]
     width, height = dice.randint(4, 96), dice.randint(4, 64)
     draw = dice.random()
@@ -112,8 +121,9 @@ def plan_item(seed: int, serial: int, large_every: int, large_size: tuple[int, i
             tile=16,
             user=user,
             priority=priority,
+            transport=transport,
         )
-    return Item(serial, pack, truth, width, height, user=user, priority=priority)
+    return Item(serial, pack, truth, width, height, user=user, priority=priority, transport=transport)
 
 
 def request_of(item: Item) -> RoleRequest:
@@ -125,7 +135,7 @@ def request_of(item: Item) -> RoleRequest:
         case "identity-relight":
             params = RelightParams(lights=_SUN)
         case "identity-interpolate":
-            plates = {"a": plate, "b": _plate(item, 1)}
+            plates = {"a": _common_plate(item), "b": _plate(item, 1)}
             params = InterpolateParams(outputs=((Fraction(item.serial % 2),),))
         case "dis-draft":
             plates = {"a": plate, "b": _plate(item, 1)}
@@ -179,6 +189,18 @@ def _differs(name: str, got: Plate, want: Plate) -> str:
     return ""
 
 
+def _common_plate(item: Item) -> Plate:
+    """The first of a pair. Large ones are one and the same plate for several requests: it is named, not sent again."""
+    if item.width * item.height < LARGE:
+        return _plate(item, 0)
+    return _kept_plate(item.serial // _COMMON * _COMMON, item.width, item.height)
+
+
+@lru_cache(maxsize=2)
+def _kept_plate(serial: int, width: int, height: int) -> Plate:
+    return _plate(Item(serial, "", "", width, height), 0)
+
+
 def _plate(item: Item, which: int) -> Plate:
     pixels = _noise(item.width, item.height) + np.float32(2 * item.serial + which)
     pixels[..., 3] = np.float32(0.5)
@@ -193,6 +215,6 @@ def _large_noise(width: int, height: int) -> FloatImage:
 
 
 def _noise(width: int, height: int) -> FloatImage:
-    if width * height > 1 << 16:
+    if width * height >= LARGE:
         return _large_noise(width, height)
     return _large_noise(128, 128)[:height, :width]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,16 @@ class Served:
         """What it holds now."""
         return facts_of(self.pid)
 
+    def gauges(self) -> dict[str, float]:
+        """Its metrics without labels, by name; empty when it has no status address."""
+        url = str(self.said.get("status", ""))
+        if not url:
+            return {}
+        with urllib.request.urlopen(f"{url.rstrip('/')}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        words = [line.split() for line in lines if line and line[0] != "#" and "{" not in line]
+        return {name: float(value) for name, value in words}
+
     def kill(self) -> None:
         """``kill -9``, and waits until it is gone."""
         self._popen.kill()
@@ -136,6 +147,14 @@ def cpu_seconds(pid: int) -> float:
     """CPU time that a process used so far."""
     fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_at_rest(pid: int, limit_s: float = 20.0) -> None:
+    """Waits until a process is idle and has let go of its clients' memory, or the time is over."""
+    end = time.monotonic() + limit_s
+    wait_idle(pid)
+    while facts_of(pid).regions and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def wait_idle(pid: int, limit_s: float = 15.0) -> None:

@@ -213,17 +213,23 @@ class RemoteEngine:
         except ValueError as error:  # gRPC's word for a closed channel
             raise UnavailableError("the connection is closed", where=self._address) from error
 
+    def _meant(self, error: Any, timeout_s: float, watch: "Watch | None") -> BaseException:
+        """What a failed call means to the caller."""
+        if watch is not None and watch.failure is not None:
+            return watch.failure
+        gone = watch is not None and watch.cancelled
+        meant = error_from_call(error, self._address, cancelled=gone, timeout_s=timeout_s)
+        return (send_again(error, meant) if watch is not None else None) or meant
+
     @contextmanager
     def _errors(self, timeout_s: float, watch: "Watch | None" = None) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
-            if watch is not None and watch.failure is not None:
-                raise watch.failure from None
-            gone = watch is not None and watch.cancelled
-            meant = error_from_call(error, self._address, cancelled=gone, timeout_s=timeout_s)
-            again = send_again(error, meant) if watch is not None else None
-            raise (again or meant) from None
+            # gRPC raises the call itself, which its frames hold, and those hold the pixels: cut, else all of it stays
+            # until Python's collector comes by. For the same reason what is raised here has no name here.
+            error.__traceback__ = None
+            raise self._meant(error, timeout_s, watch) from None
         except WrongAnswerError as error:
             raise UnderstudyError(
                 f"the service's answer can't be used: {error}", where=self._address, fix="is it of the same version?"

@@ -214,6 +214,7 @@ class SharedMemory:
                 self._answers.put(answer)
             self._why = "the service ended the session"
         except grpc.RpcError as error:
+            error.__traceback__ = None  # the error is the call itself, which would hold this frame and all regions
             self._why = error_from_call(error, "", cancelled=False, timeout_s=0.0).problem
         finally:
             self._ended.set()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from understudy.contracts.engine import Engine
-from understudy.contracts.errors import BusyError, JobCancelledError, UnavailableError
+from understudy.contracts.errors import BusyError, JobCancelledError, UnavailableError, UnderstudyError
 from understudy.contracts.priority import Priority
 from understudy.roles.costs import Costs
 from understudy.service.fair_order import FairOrder, Ticket, Waiting
@@ -46,7 +46,7 @@ class Handle(Waiting, Generic[T]):
         self.queue_s = 0.0
         self.run_s = 0.0
         self._queue = queue
-        self._work = work
+        self._work: Callable[[Engine], T] | None = work
 
     def cancel(self) -> bool:
         """Takes the job out of the queue; False when it no longer waits: a running job ends by its own control."""
@@ -61,13 +61,20 @@ class Handle(Waiting, Generic[T]):
         if not self.future.set_running_or_notify_cancel():  # its holder cancelled the future itself
             return lambda: None
         try:
+            assert self._work is not None
             result = self._work(engine)
         except BaseException as error:
+            if isinstance(error, UnderstudyError):
+                error.__traceback__ = None  # its frames hold pixels, and this future; nobody may ever ask for it
             failure = error
             return lambda: self.future.set_exception(failure)
         finally:
-            del self._work  # with the request's pixels
+            self.let_go()
         return lambda: self.future.set_result(result)
+
+    def let_go(self) -> None:
+        """Forgets the work, and with it the request's pixels."""
+        self._work = None
 
     def result(self, cancelled: Callable[[], bool] = lambda: False) -> T:
         """Waits for the result.
@@ -252,6 +259,7 @@ class JobQueue:
             if not self._order.remove(job):
                 return False
             self._counts["cancelled"] += 1
+        job.let_go()
         job.future.cancel()
         job.future.set_running_or_notify_cancel()
         return True
@@ -379,6 +387,7 @@ def _drop(expired: Sequence[Handle[Any]]) -> None:
 
 
 def _fail(job: Handle[Any], error: Exception) -> None:
+    job.let_go()
     if job.future.set_running_or_notify_cancel():
         job.future.set_exception(error)
 

@@ -55,7 +55,8 @@ def rpc_errors(context: grpc.ServicerContext, call: CallLog) -> Iterator[None]:
         forget_frames(error)
         problem = f"the service ran out of memory (request {call.request_id})"
         _abort(context, MemoryBudgetError(problem, fix="send smaller tiles or plates"), call)
-    except grpc.RpcError:  # the request stream broke off: the client is gone, and nobody is there to tell
+    except grpc.RpcError as error:  # the request stream broke off: the client is gone, and nobody is there to tell
+        forget_frames(error)
         call.fields["error"] = "ClientGone"
     except Exception as error:
         call.fields["error"] = type(error).__name__

@@ -39,7 +39,6 @@ def samples(**last: int) -> list[Sample]:
         ({"rss_bytes": 106_000_000}, "memory grew from 100 to 106 MB"),
         ({"descriptors": 13}, "descriptors grew from 10 to 13"),
         ({"threads": 25}, "threads grew from 20 to 25"),
-        ({"regions": 1}, "1 regions"),
     ],
 )
 def test_what_is_kept_is_seen(last: dict[str, int], sentence: str) -> None:
@@ -47,6 +46,20 @@ def test_what_is_kept_is_seen(last: dict[str, int], sentence: str) -> None:
     assert leaks(samples(rss_bytes=104_000_000, descriptors=12, threads=24), 0.05) == []
     (found,) = leaks(samples(**last), 0.05)
     assert sentence in found
+
+
+def test_a_region_that_outlives_its_client_is_seen() -> None:
+    assert ["after round 6, 1 regions" in found for found in leaks(samples(regions=1), 0.05)] == [True, False]
+
+
+def test_what_the_service_still_counts_at_rest_is_seen() -> None:
+    rest = [
+        replace(sample, counters={"understudy_open_requests": 0.0, "understudy_workers": 2.0}) for sample in samples()
+    ]
+    assert leaks(rest, 0.05) == []
+    busy = replace(rest[3], counters={"understudy_open_requests": 1.0})
+    (found,) = leaks([*rest[:3], busy, *rest[4:]], 0.05)
+    assert "after round 3, at rest: {'understudy_open_requests': 1.0}" in found
 
 
 def test_an_error_in_the_log_is_seen() -> None:
