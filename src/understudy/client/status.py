@@ -11,6 +11,7 @@ from understudy.client.retries import SendAgainError
 from understudy.codec.errors import error_from_status, retry_delay_s
 from understudy.contracts.errors import (
     AccessError,
+    BusyError,
     JobCancelledError,
     MemoryBudgetError,
     UnavailableError,
@@ -88,6 +89,8 @@ def error_from_call(error: Any, address: str, *, cancelled: bool, timeout_s: flo
                 where=address,
                 fix="check the address and the service's version",
             )
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if "Concurrent RPC limit" in text:
+            return BusyError("the service is flooded with calls", where=address, fix="try again")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return MemoryBudgetError(f"the message is larger than allowed ({_short(text)})", where=address)
         case _:

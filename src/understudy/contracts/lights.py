@@ -14,6 +14,9 @@ from understudy.contracts.paths import InputPath
 
 SCHEMA = "understudy.lights/1"
 
+MAX_LIGHTS = 1000
+"""Most lights of one rig; each is computed for every pixel."""
+
 Length = Annotated[float, Field(ge=-1e12, le=1e12)]
 """One component of a vector; its square and its products must stay within float32."""
 
@@ -105,4 +108,4 @@ class LightRig(_Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
     schema_: Literal["understudy.lights/1"] = Field("understudy.lights/1", alias="schema")
-    lights: tuple[Light, ...] = ()
+    lights: tuple[Light, ...] = Field((), max_length=MAX_LIGHTS)

@@ -146,7 +146,9 @@ def _outputs(writes: Mapping[str, WriteStep], frames: str, handles: int) -> tupl
         served |= {frame for frame in wanted if frame is not None}
         if asked and handles:
             low, high = min(asked), max(asked)
-            wanted |= set(have) & {*range(low - handles, low), *range(high + 1, high + handles + 1)}
+            wanted |= {
+                f for f in have if f is not None and low - handles <= f <= high + handles and not low <= f <= high
+            }
         outputs += [(frame, name) for frame in wanted]
     missing = [frame for frame in asked if frame not in served]
     sequences = [write for write in writes.values() if write.source.frames != (None,)]

@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 
 from understudy.codec.errors import error_to_status
 from understudy.contracts.errors import AccessError, UnavailableError, UnderstudyError, UsageError
-from understudy.service.access_file import AccessFile, read_access_file, token_hash
+from understudy.service.access_file import AccessFile, TokenEntry, read_access_file, token_hash
 from understudy.service.caller import Caller, is_local, remember_caller
 from understudy.service.log import log_event
 
@@ -73,6 +73,22 @@ class Access:
         """Stands before every method of a server but `OPEN_METHODS`."""
         return _Door(self)
 
+    def may_know(self, metadata: Any) -> bool:
+        """Whether `admit` may let a call in, told from its metadata alone: before anything of its request is read.
+
+        Args:
+            metadata: Of the call.
+        """
+        if self._path is None:
+            return True
+        try:
+            token = _bearer(metadata)
+            if token is None:
+                return self._certificates
+            return self._owner(token, self._current()) is not None
+        except UnderstudyError:
+            return False
+
     def admit(self, context: Any) -> Caller:
         """Who makes a call.
 
@@ -96,21 +112,25 @@ class Access:
         return Caller(admin=local, local=local)
 
     def _known(self, context: Any, content: AccessFile, *, local: bool) -> Caller:
-        token = _bearer(context)
+        token = _bearer(context.invocation_metadata())
         if token is not None:
-            # Every entry is compared, so that the time tells nothing of where the right one stands.
-            given = token_hash(token)
-            fits = [entry for entry in content.token if hmac.compare_digest(entry.sha256, given)]
-            now = datetime.now(UTC)
-            for entry in fits:
-                if not entry.expired(now):
-                    return Caller(name=entry.name, admin="admin" in entry.roles, local=local)
+            entry = self._owner(token, content)
+            if entry is not None:
+                return Caller(name=entry.name, admin="admin" in entry.roles, local=local)
         elif self._certificates:
             name = _common_name(context)
             for certificate in content.certificate:
                 if certificate.common_name == name:
                     return Caller(name=certificate.name, admin="admin" in certificate.roles, local=local)
         raise AccessError(_UNKNOWN, fix="set UNDERSTUDY_TOKEN or UNDERSTUDY_TOKEN_FILE to a token that it knows")
+
+    @staticmethod
+    def _owner(token: str, content: AccessFile) -> TokenEntry | None:
+        """The valid entry of a token. Each is compared, so that the time tells nothing of where the right one is."""
+        given = token_hash(token)
+        fits = [entry for entry in content.token if hmac.compare_digest(entry.sha256, given)]
+        now = datetime.now(UTC)
+        return next((entry for entry in fits if not entry.expired(now)), None)
 
     def _current(self) -> AccessFile:
         """The file's content, read again when it changed; nobody enters while it can't be used."""
@@ -138,9 +158,9 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return (found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode)
 
 
-def _bearer(context: Any) -> str | None:
+def _bearer(metadata: Any) -> str | None:
     """The token of a call; None without one. Two are as good as a wrong one."""
-    values = [value for key, value in context.invocation_metadata() if key == "authorization"]
+    values = [value for key, value in metadata if key == "authorization"]
     if not values:
         return None
     scheme, _, token = str(values[0]).partition(" ")
@@ -190,6 +210,9 @@ class _Door(grpc.ServerInterceptor):  # type: ignore[misc] # gRPC has no types
         handler = continuation(details)
         if handler is None or details.method in OPEN_METHODS:
             return handler
+        if not self._access.may_know(details.invocation_metadata):
+            # As a stream, whose messages are read when they are asked for: never.
+            return grpc.stream_stream_rpc_method_handler(self._refuse)
         return self._answering(handler) if handler.response_streaming else self._single(handler)
 
     def _answering(self, handler: Any) -> grpc.RpcMethodHandler:
@@ -211,6 +234,11 @@ class _Door(grpc.ServerInterceptor):  # type: ignore[misc] # gRPC has no types
             return inner(requests if handler.request_streaming else _only(requests, context), context)
 
         return grpc.stream_unary_rpc_method_handler(behavior, handler.request_deserializer, handler.response_serializer)
+
+    def _refuse(self, _request: Any, context: Any) -> Iterator[bytes]:
+        self._admit(context)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the access file has just changed; try again")
+        yield b""  # never: both calls above raise
 
     def _admit(self, context: Any) -> None:
         try:

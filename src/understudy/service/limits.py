@@ -20,8 +20,10 @@ class Limits:
         max_requests_per_user: Of these, how many one user may have open; 0 takes three quarters, so that there is
             always room for somebody else. Callers that nothing tells apart are not counted.
         max_request_bytes: Most bytes of pixels that one request may bring.
+        max_result_bytes: Most bytes of pixels that one result may have; known before work begins.
         max_total_bytes: Most bytes of pixels that open requests hold together, those of results to come included;
             further ones wait, pixels unread.
+        max_silence_s: How long a client may send nothing in the middle of its request, seconds.
         max_run_s: Longest time a call may last, seconds, whatever deadline its client sets.
         drain_s: How long running jobs may still take once the service stops, seconds.
         max_share_sessions: Clients that share memory at once; further ones send their pixels. Each holds a thread.
@@ -36,7 +38,9 @@ class Limits:
     max_requests: Annotated[int, Field(ge=1)] = 64
     max_requests_per_user: Annotated[int, Field(ge=0)] = 0
     max_request_bytes: Annotated[int, Field(ge=1)] = 4_096_000_000
+    max_result_bytes: Annotated[int, Field(ge=1)] = 16_384_000_000
     max_total_bytes: Annotated[int, Field(ge=1)] = 8_192_000_000
+    max_silence_s: Annotated[float, Field(gt=0)] = 300.0
     max_run_s: Annotated[float, Field(gt=0)] = 6 * 3600.0
     drain_s: Annotated[float, Field(ge=0)] = 30.0
     max_share_sessions: Annotated[int, Field(ge=0)] = 32

@@ -3,9 +3,12 @@
 
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.contracts.workload import workload_of_request
 from understudy.service.fair_order import Ticket
+from understudy.service.limits import Limits
 from understudy.service.measured import submit_request
 from understudy.service.queue import JobQueue
+from understudy.service.result_size import require_result_fits
 
 
 class QueuedEngine:
@@ -16,9 +19,11 @@ class QueuedEngine:
     Args:
         queue: Where the requests wait.
         ticket: Whose they are and how urgent; label, pack and cost are each request's own.
+        limits: How large a result may be.
     """
 
-    def __init__(self, queue: JobQueue, ticket: Ticket) -> None:
+    def __init__(self, queue: JobQueue, ticket: Ticket, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self._queue = queue
         self._ticket = ticket
 
@@ -31,9 +36,11 @@ class QueuedEngine:
 
         Raises:
             JobCancelledError: It was cancelled, waiting or running.
+            MemoryBudgetError: The result would be larger than allowed.
             UnavailableError: Its deadline passed while it waited, or the service stops.
             UnderstudyError: Any of the tree, as the engine raised it.
         """
+        require_result_fits(workload_of_request(request), self._limits)
         return submit_request(self._queue, request, control, self._ticket).result(control.cancelled)
 
     def close(self) -> None:

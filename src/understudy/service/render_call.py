@@ -97,7 +97,9 @@ class RenderCalls:
                     deadline=deadline,
                 )
                 with self._admitted(ticket):
-                    yield from self._render(graph, request, caller, cancelled, QueuedEngine(self._queue, ticket))
+                    yield from self._render(
+                        graph, request, caller, cancelled, QueuedEngine(self._queue, ticket, self._limits)
+                    )
 
     def join(self, timeout_s: float) -> bool:
         """Waits for the threads of renders that were told to stop; False when the time is over first."""

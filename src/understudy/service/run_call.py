@@ -23,8 +23,10 @@ from understudy.service.observer import Observer, RunWatch
 from understudy.service.outlet import Outlet
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
+from understudy.service.result_size import require_result_fits
 from understudy.service.roots import Roots
 from understudy.service.rpc_errors import rpc_errors
+from understudy.service.silence import Silence
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 Requests = Iterator[RequestPart | Malformed]
@@ -51,6 +53,7 @@ class RunCalls:
         roots: Roots,
     ) -> None:
         self._roots = roots
+        self._silence: Silence[RequestPart | Malformed] = Silence(limits.max_silence_s)
         self._observer = observer
         self._regions = regions
         self._known = KnownPlates(limits.known_plate_bytes)
@@ -75,13 +78,19 @@ class RunCalls:
             with rpc_errors(context, call):
                 entry = self._admission.enter()
                 try:
-                    yield from self._run(requests, call, cancelled, caller_of(context), entry, remaining)
+                    yield from self._run(
+                        self._silence.heard(requests, context), call, cancelled, caller_of(context), entry, remaining
+                    )
                 finally:
                     self._admission.leave(entry)
         finally:
             if timer is not None:
                 timer.cancel()
             call.end()
+
+    def close(self) -> None:
+        """Ends the watch over silent clients."""
+        self._silence.close()
 
     def _run(
         self,
@@ -106,6 +115,7 @@ class RunCalls:
             outlet = Outlet(header, caller, self._regions, intake.shared, outputs)
             call.fields.update(bytes=intake.total, bytes_received=intake.size)
             workload = workload_of(head.params, head.pack, plate_sizes(header))
+            require_result_fits(workload, self._limits)
             ticket = ticket_for(header, workload, caller, self._queue, remaining_s=remaining_s)
             self._queue.require_time(ticket)
             self._admission.claim(entry, ticket.share)

@@ -29,11 +29,13 @@ from understudy.service.servicer import Servicer
 from understudy.service.watching import Watch, Watching
 
 _SPARE_THREADS = 8  # health and info are answered even when every request that is let in waits
+_MOST_WAITING_CALLS = 1024  # calls beyond the threads that wait for one; a flood of more is turned away unheard
 _LAST_TILE_S = 5.0  # what a cancelled job gets to reach the end of its tile
 _OPTIONS = (
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     # Identity alone: frames hardly shrink, and a small message could swell to the largest that is taken.
     ("grpc.compression_enabled_algorithms_bitset", 1),
+    ("grpc.server_handshake_timeout_ms", 20_000),
     ("grpc.so_reuseport", 0),  # a second service on a port fails instead of taking half the calls
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -130,6 +132,7 @@ class Service:
             ThreadPoolExecutor(threads, thread_name_prefix="understudy-rpc"),
             handlers=(self._servicer.handlers(), *(self._inference.handlers() if self._inference else ())),
             interceptors=(self._access.interceptor(),),
+            maximum_concurrent_rpcs=threads + _MOST_WAITING_CALLS,
             options=(*_OPTIONS, *_message_limits(self._inference)),
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -135,6 +135,7 @@ class Servicer:
 
     def shut_down(self, timeout_s: float) -> bool:
         """Drops jobs that have not begun and waits for the rest; False when the time is over first."""
+        self._run_calls.close()
         self.queue.close()
         self._costs.save()
         ended = self._render_calls.join(timeout_s)

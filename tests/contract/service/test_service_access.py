@@ -4,6 +4,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,3 +301,33 @@ def test_a_guest_learns_no_path_of_the_machine_and_the_log_does(
     assert chief.info() == engine.info()
     problems = [record.__dict__["fields"].get("problem") for record in caplog.records if record.message == "run"]
     assert problems == ["/srv/packs/lanczos/model.onnx: can't be read; see /srv/log"] * 2
+
+
+def test_a_stranger_s_single_message_is_not_read_either(file: Path) -> None:
+    """It may be as large as the largest that any protocol on the port takes."""
+    add_token(file, "mira", ("render",))
+    read: list[int] = []
+
+    def deserialize(data: bytes) -> bytes:
+        read.append(len(data))
+        return data
+
+    method = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"done", request_deserializer=deserialize)
+    server = grpc.server(
+        ThreadPoolExecutor(2),
+        handlers=(grpc.method_handlers_generic_handler("a", {"b": method}),),
+        interceptors=(Access(AccessSettings(file=file)).interceptor(),),
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    token = add_token(file, "chief", ("render",))
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary("/a/b")
+        for metadata in ((), (("authorization", "Bearer ust_wrong"),)):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(bytes(3 << 20), timeout=20, metadata=metadata)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert read == []
+        assert call(bytes(1000), timeout=20, metadata=(("authorization", f"Bearer {token}"),)) == b"done"
+    assert read == [1000]
+    server.stop(None).wait()

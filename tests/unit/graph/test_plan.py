@@ -54,6 +54,8 @@ def test_outputs_are_what_is_asked_for_and_handles_what_is_there(shot: Path, tmp
     assert _frames(_plan(pattern, writes, frames="5")) == [5]
     assert _frames(_plan(pattern, writes, frames="5", handles=1)) == [4, 5, 6]
     assert _frames(_plan(pattern, writes, frames="6", handles=2)) == [4, 5, 6]
+    held = _plan(pattern, writes, frames="5", handles=10**12, read={"missing": "hold"})
+    assert _frames(held) == [1, 2, 3, 4, 5, 6]
     assert _frames(_plan(shot / "p.%04d.exr", writes, read={"missing": "black"}, frames="3-4")) == [3, 4]
 
 
