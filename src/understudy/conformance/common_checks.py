@@ -61,6 +61,22 @@ def deterministic(subject: Subject) -> str:
     return "6 runs, the same bytes"
 
 
+def batches(subject: Subject) -> str:
+    """Tiles that share a call come out with the bytes that they have alone."""
+    count = subject.contract.max_batch
+    if count == 1:
+        raise CheckSkippedError("it takes one tile a call")
+    for several in {2, min(3, count), count}:
+        alone, together = subject.batched(several)
+        for one, two in zip(alone, together, strict=True):
+            for name, tensor in one.items():
+                if tensor.tobytes() != two[name].tobytes():
+                    worst = float(np.abs(tensor - two[name]).max())
+                    found = f'"{name}" differs by up to {worst:.3g} with {several} at once'
+                    raise CheckFailedError(found, "leave contract.max_batch out")
+    return f"up to {count} at once, the same bytes"
+
+
 def precision(subject: Subject) -> str:
     """A pack that declares float32 keeps more steps than half floats have."""
     if "float32" not in subject.contract.precisions:

@@ -18,7 +18,7 @@ from understudy.contracts.jobs import (
 )
 from understudy.contracts.lights import DirectionalLight, LightRig
 from understudy.contracts.manifest import OptionValue, Role
-from understudy.contracts.model import Call, Region
+from understudy.contracts.model import BatchModel, Call, Region, Tensors
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.packs import Pack, settle_options
 from understudy.runtimes import load_model
@@ -119,22 +119,48 @@ class Subject:
 
     def tensor_names(self) -> tuple[str, ...]:
         """The tensors that the model itself returns, asked without a role in between."""
+        ((given, call),) = self._calls(1)
+        model = load_model(self.pack).model
+        try:
+            return tuple(model.run(given, call))
+        finally:
+            model.close()
+
+    def batched(self, count: int) -> tuple[list[Tensors], list[Tensors]]:
+        """What the model itself returns for pictures one by one, and for the same pictures in one call.
+
+        Args:
+            count: How many.
+        """
+        pictures, calls = zip(*self._calls(count), strict=True)
+        model = load_model(self.pack).model
+        try:
+            alone = [model.run(*each) for each in zip(pictures, calls, strict=True)]
+            assert isinstance(model, BatchModel)
+            return alone, list(model.run_batch(pictures, calls))
+        finally:
+            model.close()
+
+    def _calls(self, count: int) -> list[tuple[Tensors, Call]]:
+        """Calls of one size: a flat gray, and then noise around it."""
         side = max(64, self.contract.minimum_size)
         side = -(-side // self.contract.multiple_of) * self.contract.multiple_of
         low, high = self.contract.domain or (0.0, 1.0)
-        gray = np.full((side, side, self.contract.channels or 3), (low + high) / 2, np.float32)
+        shape = (side, side, self.contract.channels or 3)
         still = np.zeros((side, side, 2), np.float32)
-        given = {"image": gray, "a": gray, "b": gray, "forward": still, "backward": still}
         # A margin of a radius, as a tile has.
         margin = min(max(self.contract.radius, 0) + 1, side // 2 - 1)
         size = int((side - 2 * margin) * self.scale)
         region = Region(-margin, -margin, 0, 0, size, size) if self.pack.role is Role.UPSCALE else None
         call = Call(scale=self.scale, region=region, time=0.5, options=settle_options(self.pack.manifest, {}))
-        model = load_model(self.pack).model
-        try:
-            return tuple(model.run({name: given[name] for name in input_names(self.pack.role)}, call))
-        finally:
-            model.close()
+        noise = np.random.default_rng(7)
+        calls = []
+        for number in range(count):
+            spread = 0.0 if number == 0 else 0.5
+            image = ((low + high) / 2 + (high - low) * spread * noise.uniform(-1, 1, shape)).astype(np.float32)
+            given = {"image": image, "a": image, "b": image, "forward": still, "backward": still}
+            calls.append(({name: given[name] for name in input_names(self.pack.role)}, call))
+        return calls
 
     def run(self, plates: Mapping[str, Plate], params: RoleParams) -> RoleResult:
         """One request, pinned to the bytes under test."""

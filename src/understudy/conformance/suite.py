@@ -44,6 +44,7 @@ _COMMON: tuple[tuple[str, Check], ...] = (
     ("odd-sizes", common_checks.odd_sizes),
     ("finite", common_checks.finite),
     ("deterministic", common_checks.deterministic),
+    ("batches", common_checks.batches),
     ("precision", common_checks.precision),
     ("options", common_checks.options),
     ("confidence", manifest_checks.confidence),

@@ -85,6 +85,8 @@ class Contract(_Part):
         precisions: Numeric types it may run in.
         deterministic: Same input, same device: the same bytes.
         confidence: The model gives its own confidence.
+        max_batch: Tiles of one size that one call may take together; each must come out with the bytes it has alone.
+            Worth it where small tiles leave a GPU idle. A graph needs a free batch axis for it.
     """
 
     channels: Literal[0, 1, 3] = 3
@@ -98,6 +100,7 @@ class Contract(_Part):
     precisions: tuple[Literal["float32", "float16", "bfloat16"], ...] = ("float32",)
     deterministic: bool = True
     confidence: bool = False
+    max_batch: int = Field(1, ge=1, le=64)
 
     @model_validator(mode="after")
     def _domain_in_order(self) -> "Contract":

@@ -21,10 +21,10 @@ relight                 ``image`` (h,w,3)                           ``normal`` (
 ======================  ==========================================  ====================================================
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,19 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Frees what the model holds; no call follows."""
+        ...
+
+
+@runtime_checkable
+class BatchModel(Model, Protocol):
+    """A model that may offer more: several calls in one. Used for packs whose contract says ``max_batch`` over 1."""
+
+    def run_batch(self, batch: Sequence[Mapping[str, FloatImage]], calls: Sequence[Call], /) -> Sequence[Tensors]:
+        """Several calls at once: tensors of the same names and shapes, calls that differ in their region only.
+
+        Returns:
+            For each what `run` would return, with the same bytes.
+        """
         ...
 
 
@@ -188,6 +201,7 @@ class PackedModel:
         pin: Id, version and digest.
         device: Where it runs: ``cpu``, ``cuda:0``.
         run: One call, safe from several threads.
+        run_batch: Several calls in one, as `BatchModel` has it, safe from several threads; None where it can't.
         tensors: The same model without its role: its own names, types and layout. Safe from several threads.
         settle: Checks option values against the manifest and fills in defaults; raises UsageError.
     """
@@ -198,3 +212,4 @@ class PackedModel:
     run: Callable[[Mapping[str, FloatImage], Call], Tensors]
     tensors: TensorModel
     settle: Callable[[Mapping[str, OptionValue]], dict[str, OptionValue]]
+    run_batch: Callable[[Sequence[Mapping[str, FloatImage]], Sequence[Call]], Sequence[Tensors]] | None = None

@@ -18,6 +18,7 @@ from understudy.contracts.errors import PackError
 from understudy.contracts.manifest import Encoding, OptionValue
 from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage, Window
+from understudy.roles.batching import Steps, batch_size, in_batches
 from understudy.roles.resample import LINEAR, apply, axis
 from understudy.roles.tiling import Tile, crop, each_tile, plan_tiles, read_tile
 from understudy.roles.tools import PackedModel
@@ -60,7 +61,7 @@ class EncodedModel:
         self._options = model.settle(options)
         self._draft = draft
 
-    def same_size(self, x: FloatImage, tile: Tile) -> Tensors:
+    def same_size(self, x: FloatImage, tile: Tile) -> Steps[Tensors]:
         """Runs a model that keeps the size on one tile.
 
         Args:
@@ -77,10 +78,12 @@ class EncodedModel:
         call = Call(draft=self._draft, options=self._options)
         color = _as_color(x) if self._encoder or self._channels == 3 else x
         if self._encoder is None:
-            answer = {name: crop(tensor, tile.source, tile.core) for name, tensor in self._answer(color, call).items()}
+            whole = yield from self._answer(color, call)
+            answer = {name: crop(tensor, tile.source, tile.core) for name, tensor in whole.items()}
         else:
             seen, inside = self._encoder.encode_with_inside(color)
-            answer = {name: crop(tensor, tile.source, tile.core) for name, tensor in self._answer(seen, call).items()}
+            whole = yield from self._answer(seen, call)
+            answer = {name: crop(tensor, tile.source, tile.core) for name, tensor in whole.items()}
             if "image" in answer:
                 new = np.ascontiguousarray(answer["image"])
                 answer["image"] = with_delta(*_core(tile, color, seen, inside), new, self._encoder)
@@ -88,7 +91,7 @@ class EncodedModel:
             answer["image"] = answer["image"][..., 1:2]
         return answer
 
-    def resized(self, x: FloatImage, tile: Tile, scale: Fraction) -> FloatImage:
+    def resized(self, x: FloatImage, tile: Tile, scale: Fraction) -> Steps[FloatImage]:
         """Runs an upscaler on one tile.
 
         Args:
@@ -105,35 +108,35 @@ class EncodedModel:
         call = Call(scale=scale, region=tile.region, draft=self._draft, options=self._options)
         color = _as_color(x) if self._encoder or self._channels == 3 else x
         if self._encoder is None:
-            out = self._answer(color, call)["image"]
+            out = (yield from self._answer(color, call))["image"]
         elif scale == 1:
             seen, inside = self._encoder.encode_with_inside(color)
-            answer = np.ascontiguousarray(self._answer(seen, call)["image"])
+            answer = np.ascontiguousarray((yield from self._answer(seen, call))["image"])
             out = with_delta(*_core(tile, color, seen, inside), answer, self._encoder)
         else:
             seen, inside = self._encoder.encode_with_inside(color)
+            grown = (yield from self._answer(seen, call))["image"]
             rows = axis(LINEAR, scale, tile.target.y, tile.target.height)
             columns = axis(LINEAR, scale, tile.target.x, tile.target.width)
             out = with_excess(
                 color,
                 excess(color, seen, inside, self._encoder),
-                self._answer(seen, call)["image"],
+                grown,
                 self._encoder,
                 # Linear: a highlight beyond the model's domain must not ring.
                 lambda part: apply(part, rows, columns, in_x=tile.source.x, in_y=tile.source.y),
             )
         return out if color is x else out[..., 1:2]
 
-    def _answer(self, seen: FloatImage, call: Call) -> Tensors:
+    def _answer(self, seen: FloatImage, call: Call) -> Steps[Tensors]:
         """The model's tensors, channel by channel for a pack of one channel; sizes checked."""
         if self._channels == 1 and seen.shape[2] > 1:
-            parts = [
-                self.model.run({"image": np.ascontiguousarray(seen[..., at : at + 1])}, call)
-                for at in range(seen.shape[2])
-            ]
+            parts = []
+            for at in range(seen.shape[2]):
+                parts.append((yield {"image": np.ascontiguousarray(seen[..., at : at + 1])}, call))  # noqa: PERF401 - it yields
             answer = {"image": np.concatenate([_image(part, self.model) for part in parts], axis=2)}
         else:
-            answer = self.model.run({"image": seen}, call)
+            answer = yield {"image": seen}, call
         size = (call.region.height, call.region.width) if call.region else seen.shape[:2]
         if call.region is not None:
             _image(answer, self.model)
@@ -171,8 +174,10 @@ def run_same_size(
     """
     tiles = plan_tiles(window, encoded.model.manifest.contract, side=tile)
     out: Tensors = {}
-    for part in each_tile(tiles, control):
-        for name, tensor in encoded.same_size(read_tile(image, window, part.source), part).items():
+    jobs = (encoded.same_size(read_tile(image, window, part.source), part) for part in tiles)
+    answers = in_batches(encoded.model, jobs, batch_size(encoded.model.manifest.contract, tiles))
+    for part, answer in zip(each_tile(tiles, control), answers, strict=True):
+        for name, tensor in answer.items():
             if name not in out:
                 out[name] = np.empty((window.height, window.width, tensor.shape[2]), np.float32)
             crop(out[name], window, part.core)[...] = tensor

@@ -2,12 +2,13 @@
 """Brings a pack into memory: loads it, warms it up, and measures what it takes."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.manifest import OptionValue
 from understudy.contracts.model import (
+    BatchModel,
     Call,
     PackedModel,
     Tensor,
@@ -125,6 +126,11 @@ def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
         with lock:
             return loaded.model.run(tensors, call)
 
+    def run_batch(batch: Sequence[Mapping[str, FloatImage]], calls: Sequence[Call]) -> Sequence[Tensors]:
+        assert isinstance(loaded.model, BatchModel)
+        with lock:
+            return loaded.model.run_batch(batch, calls)
+
     def settle(given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         return settle_options(pack.manifest, given)
 
@@ -135,6 +141,7 @@ def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
         run=run,
         tensors=_OneAtATime(loaded.tensors, lock),
         settle=settle,
+        run_batch=run_batch if isinstance(loaded.model, BatchModel) else None,
     )
 
 

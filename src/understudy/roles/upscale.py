@@ -21,6 +21,7 @@ from understudy.contracts.jobs import RoleRequest, RoleResult, UpscaleParams
 from understudy.contracts.manifest import Contract, Encoding, Role
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.roles.back_projection import measure, spread
+from understudy.roles.batching import Steps, batch_size, in_batches
 from understudy.roles.encoded import EncodedModel
 from understudy.roles.memory import require_memory
 from understudy.roles.resample import (
@@ -111,9 +112,10 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     pixels: FloatImage | None = None if whole else np.empty((window.height, window.width, len(channels)), np.float32)
     if pixels is not None and scale == 1:
         pixels[..., : len(plate.channels)] = plate.pixels
-    for tile in each_tile(tiles, control):
-        for unit in units:
-            answer = _model(unit, plate, encoded, tile, scale)
+    jobs = (_tile(units, plate, encoded, tile, scale) for tile in tiles)
+    batches = in_batches(model, jobs, batch_size(contract, tiles, scale))
+    for tile, answers in zip(each_tile(tiles, control), batches, strict=True):
+        for unit, answer in zip(units, answers, strict=True):
             if pixels is None:
                 pixels = answer
             else:
@@ -192,20 +194,30 @@ def _alphas(plate: Plate, groups: Sequence[ChannelGroup]) -> list[int]:
     return [plate.index(name) for group in groups if group.kind is ChannelKind.ALPHA for name in group.names]
 
 
-def _model(unit: _Unit, plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction) -> FloatImage:
+def _tile(
+    units: Sequence[_Unit], plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction
+) -> Steps[list[FloatImage]]:
+    """Each unit's channels over the tile's target."""
+    answers = []
+    for unit in units:
+        answers.append((yield from _model(unit, plate, encoded, tile, scale)))  # noqa: PERF401 - it yields
+    return answers
+
+
+def _model(unit: _Unit, plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction) -> Steps[FloatImage]:
     """A unit's channels over the tile's target."""
     x = read_tile(plate.pixels, plate.data_window, tile.source, unit.channels)
     if not unit.divide:
-        y = encoded.resized(x, tile, scale)
+        y = yield from encoded.resized(x, tile, scale)
         if unit.own_alpha is not None and scale != 1:
             _hold_alpha(y, x, unit.own_alpha, tile, scale)
         return y
-    return _divided(unit, x, plate, encoded, tile, scale)
+    return (yield from _divided(unit, x, plate, encoded, tile, scale))
 
 
 def _divided(
     unit: _Unit, x: FloatImage, plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction
-) -> FloatImage:
+) -> Steps[FloatImage]:
     """Color that is not premultiplied: filtered times alpha, divided again where alpha is over 0.
 
     Where the output's alpha is under 1, the quotient stays between the extremes of the input's color near by: that of
@@ -215,14 +227,14 @@ def _divided(
     before = read_tile(plate.pixels, plate.data_window, tile.source, [unit.alpha])
     times = x.copy()
     times[..., unit.color] *= before
-    y = encoded.resized(times, tile, scale)
+    y = yield from encoded.resized(times, tile, scale)
     if unit.own_alpha is None:
         after = _filtered_alpha(before, tile, scale)
     else:
         _hold_alpha(y, times, unit.own_alpha, tile, scale)
         after = y[..., unit.own_alpha, None]
     if (after < 1).any():
-        plain = encoded.resized(x, tile, scale)
+        plain = yield from encoded.resized(x, tile, scale)
         over = after > 0
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             quotient = np.where(over, y / np.where(over, after, 1), plain)

@@ -3,14 +3,15 @@
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from understudy.contracts.errors import MemoryBudgetError, PackError, UnderstudyError, UsageError
 from understudy.contracts.manifest import PackManifest
-from understudy.contracts.model import Call, Model, TensorModel, Tensors
+from understudy.contracts.model import BatchModel, Call, Model, TensorModel, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.hwc_tensors import HwcTensors
 from understudy.runtimes.outputs import checked_outputs
@@ -112,8 +113,25 @@ class _Guarded:
 
     def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
         """One call."""
-        try:
+        with self._our_errors():
             out = self._model.run(tensors, call)
+        return checked_outputs(self._manifest, tensors, call, out)
+
+    def run_batch(self, batch: Sequence[Mapping[str, FloatImage]], calls: Sequence[Call], /) -> Sequence[Tensors]:
+        """Several calls in one; one by one for a model that does not offer it."""
+        if not isinstance(self._model, BatchModel):
+            return [self.run(tensors, call) for tensors, call in zip(batch, calls, strict=True)]
+        with self._our_errors():
+            out = list(self._model.run_batch(batch, calls))
+        if len(out) != len(batch):
+            problem = f"it returned {len(out)} results for a batch of {len(batch)}"
+            raise PackError(problem, where=self._manifest.id, fix="return one for each, in their order")
+        return [checked_outputs(self._manifest, *each) for each in zip(batch, calls, out, strict=True)]
+
+    @contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        try:
+            yield
         except UnderstudyError:
             raise
         except MemoryError:
@@ -121,7 +139,6 @@ class _Guarded:
             raise MemoryBudgetError("the model ran out of memory", where=self._manifest.id, fix=fix) from None
         except (Exception, SystemExit) as error:  # a pack must not end the process
             raise failure(error, self._folder, f"{self._manifest.id} failed") from error
-        return checked_outputs(self._manifest, tensors, call, out)
 
     def close(self) -> None:
         """Frees the model."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs ``.onnx`` models through ONNX Runtime, or through OpenVINO where it is asked for.
 
-What a graph must look like (tensors NCHW with N = 1, float32, or float16 where ``contract.precisions`` has it; names as
-in ``understudy.contracts.model``):
+What a graph must look like (tensors NCHW with N = 1, or free where ``contract.max_batch`` is over 1; float32, or
+float16 where ``contract.precisions`` has it; names as in ``understudy.contracts.model``):
 
 - Inputs: the role's tensors (``image``; ``a b``; ``a b forward backward``). A graph with one input and a role with one
   tensor may name it as it likes, and so may a graph with one output and a role that requires one tensor. Further
@@ -155,6 +155,10 @@ def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
         fix = "export it with free height and width, or state its true radius"
         problem = f"takes {width}x{height} only, which a radius of {manifest.contract.radius} leaves nothing of"
         raise PackError(problem, where=where, fix=fix)
+    batches = [inputs[name].shape[0] for name in images.values()]
+    if manifest.contract.max_batch > 1 and 1 in batches:
+        problem = f"takes one image a call, and the manifest says contract.max_batch = {manifest.contract.max_batch}"
+        raise PackError(problem, where=where, fix="export it with a free batch axis, or leave contract.max_batch out")
     if height * width > _MOST_FIXED_PIXELS:
         raise PackError(f"takes {width}x{height} only", where=where, fix="export it with free height and width")
     if role is Role.UPSCALE and "scale" not in inputs and len(manifest.contract.scales) != 1:
@@ -247,6 +251,19 @@ class _OnnxModel:
                 out["backward_confidence"] = back["forward_confidence"]
         return out
 
+    def run_batch(self, batch: Sequence[Mapping[str, FloatImage]], calls: Sequence[Call], /) -> Sequence[Tensors]:
+        """Several calls as one run of the graph, where one call is one run."""
+        channels = next(iter(batch[0].values())).shape[2]
+        several = self._manifest.role is Role.MOTION or self._plan.channels not in {0, channels}
+        if several or self._plan.size is not None:
+            return [self.run(tensors, call) for tensors, call in zip(batch, calls, strict=True)]
+        images = {name: np.concatenate([_to_nchw(tensors[name]) for tensors in batch]) for name in self._plan.images}
+        outs = self._run_graph(images, calls[0])
+        return [
+            {name: self._cropped(image, call) for name, image in out.items()}
+            for out, call in zip(outs, calls, strict=True)
+        ]
+
     def close(self) -> None:
         """Drops the session."""
         self._graph = None
@@ -254,7 +271,7 @@ class _OnnxModel:
 
     def _run_whole(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
         if self._plan.size is None:
-            out = self._run_graph({name: _to_nchw(image) for name, image in images.items()}, call)
+            (out,) = self._run_graph({name: _to_nchw(image) for name, image in images.items()}, call)
         else:
             out = self._run_windows(images, call, self._plan.size)
         return {name: self._cropped(image, call) for name, image in out.items()}
@@ -290,7 +307,8 @@ class _OnnxModel:
             for x in columns:
                 window = {k: _to_nchw(v[y : y + size[0], x : x + size[1]]) for k, v in padded.items()}
                 kept_h, kept_w = min(step_y, height - y), min(step_x, width - x)
-                for name, out in self._run_graph(window, call).items():
+                (parts,) = self._run_graph(window, call)
+                for name, out in parts.items():
                     if name not in whole:
                         shape = (int(height * scale), int(width * scale), out.shape[2])
                         whole[name] = np.empty(shape, np.float32)
@@ -299,25 +317,29 @@ class _OnnxModel:
                     whole[name][int(y * scale) :, int(x * scale) :][: part.shape[0], : part.shape[1]] = part
         return whole
 
-    def _run_graph(self, images: Mapping[str, FloatImage], call: Call) -> Tensors:
-        """One run of the graph on NCHW arrays; its outputs as (height, width, channels)."""
+    def _run_graph(self, images: Mapping[str, FloatImage], call: Call) -> list[Tensors]:
+        """One run of the graph on NCHW arrays; for each of the N its outputs as (height, width, channels)."""
         feeds = {self._plan.images[name]: as_type(image, self._plan.dtype) for name, image in images.items()}
         for name, (dtype, rank) in self._plan.knobs.items():
             feeds[name] = knob_tensor(self._manifest, name, dtype, rank, call)
         if self._graph is None:
             raise PackError("the model was closed", where=self._where)
         results = self._graph(list(self._plan.outputs.values()), feeds, call.draft)
-        height, width = next(iter(images.values())).shape[2:]
-        return {name: self._out(name, result, height, width, call)
-                for name, result in zip(self._plan.outputs, results, strict=True)}  # fmt: skip
-
-    def _out(self, name: str, result: np.ndarray[Any, Any], height: int, width: int, call: Call) -> FloatImage:
+        count, _, height, width = next(iter(images.values())).shape
         expected = (int(height * call.scale), int(width * call.scale))
-        if result.ndim != 4 or result.shape[0] != 1 or result.shape[2:] != expected:
-            problem = f'its output "{name}" has the shape {_shape(result.shape)}'
-            fix = f"it must be (1, channels, {expected[0]}, {expected[1]}) for an input of {width}x{height}"
-            raise PackError(problem, where=self._where, fix=fix)
-        return np.ascontiguousarray(result[0].transpose(1, 2, 0), dtype=np.float32)
+        for name, result in zip(self._plan.outputs, results, strict=True):
+            if result.ndim != 4 or result.shape[0] != count or result.shape[2:] != expected:
+                problem = f'its output "{name}" has the shape {_shape(result.shape)}'
+                size = f"({count}, channels, {expected[0]}, {expected[1]})"
+                fix = f"it must be {size} for {'an input' if count == 1 else f'{count} inputs'} of {width}x{height}"
+                raise PackError(problem, where=self._where, fix=fix)
+        return [
+            {
+                name: np.ascontiguousarray(result[at].transpose(1, 2, 0), dtype=np.float32)
+                for name, result in zip(self._plan.outputs, results, strict=True)
+            }
+            for at in range(count)
+        ]
 
 
 def _to_nchw(image: FloatImage) -> FloatImage:

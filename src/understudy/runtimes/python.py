@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from understudy.contracts.errors import PackError, UnderstudyError
-from understudy.contracts.model import Call, Model, Tensors
+from understudy.contracts.model import BatchModel, Call, Model, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.load import PackFiles, failure
 
@@ -122,6 +122,12 @@ class _AdapterModel:
     def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
         """One call."""
         return self._model.run(tensors, call)
+
+    def run_batch(self, batch: Sequence[Mapping[str, FloatImage]], calls: Sequence[Call], /) -> Sequence[Tensors]:
+        """Several calls: in one where the adapter's model has ``run_batch``."""
+        if isinstance(self._model, BatchModel):
+            return self._model.run_batch(batch, calls)
+        return [self._model.run(tensors, call) for tensors, call in zip(batch, calls, strict=True)]
 
     def close(self) -> None:
         """Frees the model and, with the last one, its code."""

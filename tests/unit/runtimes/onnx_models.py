@@ -2,6 +2,7 @@
 """Makes small ONNX packs for tests."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,17 @@ def onnx_pack(folder: Path, graph: onnx.ModelProto, edit: tuple[tuple[str, str],
     (folder / "model.onnx").write_bytes(graph.SerializeToString())
     write_hashes(folder)
     return open_pack(folder)
+
+
+def network(scale: int = 2, batch: Axis = "n") -> onnx.ModelProto:
+    """A small upscaler of five convolutions, radius 5, with fixed random weights."""
+    noise = np.random.default_rng(11)
+    weights, nodes, depths = [], [], [3, 12, 12, 12, 12, 3 * scale * scale]
+    for at, (before, after) in enumerate(pairwise(depths)):
+        taps = noise.normal(0, 0.1, (after, before, 3, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(taps, f"w{at}"))
+        nodes.append(helper.make_node("Conv", [f"x{at}", f"w{at}"], [f"y{at}"], pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("LeakyRelu", [f"y{at}"], [f"x{at + 1}"], alpha=0.2))
+    nodes.append(helper.make_node("DepthToSpace", ["x5"], ["out"], blocksize=scale, mode="CRD"))
+    shapes = (batch, 3, "h", "w"), (batch, 3, "H", "W")
+    return model(nodes, [value("x0", shapes[0])], [value("out", shapes[1])], weights)
