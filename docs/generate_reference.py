@@ -215,6 +215,7 @@ def metrics_page() -> str:
         ("`pack`", "an id that the service has, or `other`"),
         ("`outcome`", ", ".join(f"`{outcome}`" for outcome in OUTCOMES)),
         ("`stage`", ", ".join(f"`{stage}`" for stage in STAGES)),
+        ("`phase`", "those of Triton's statistics: `queue`, `compute_input`, `compute_infer`, `compute_output`"),
         ("`transport`", ", ".join(f"`{transport}`" for transport in TRANSPORTS)),
         ("`direction`", "`in` (plates), `out` (results)"),
         ("`state`", "`available`, `loading`, `ready`, `draining`, `failed`"),

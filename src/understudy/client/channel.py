@@ -21,8 +21,9 @@ _OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),  # a restarted service is found again at once
-    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # a minute otherwise, whatever the line above says
     ("grpc.service_config_disable_resolution", 1),  # what a DNS record says of balancing would replace ours
     ("grpc.dns_min_time_between_resolutions_ms", 5_000),
 )

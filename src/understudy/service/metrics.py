@@ -6,7 +6,7 @@ error counts as ``other``.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -22,8 +22,8 @@ STAGES = ("receive", "queue", "run", "send")
 """Where the time of a request goes: until its last pixel is there, until a worker is free, on the
 worker (its pack is loaded meanwhile, where it has to be), until its last pixel is sent."""
 
-TRANSPORTS = ("stream", "shared-memory", "known")
-"""How pixels travel; ``known`` ones were named by their hash and did not."""
+TRANSPORTS = ("stream", "shared-memory", "known", "files")
+"""How pixels travel; ``known`` ones were named by their hash and did not, ``files`` the service read itself."""
 
 OUTCOMES = ("done", "cancelled", "refused", "failed")
 """``refused``: the service was full, too slow for the deadline, or about to stop."""
@@ -111,6 +111,19 @@ class Metrics:
         if not error:
             self._request_seconds.labels(role).observe(seconds)
 
+    def inference_ended(self, pack: str, phases_ns: Mapping[str, int], *, answered: bool) -> None:
+        """A request of the Open Inference Protocol ended.
+
+        Args:
+            pack: Id of the model's pack.
+            phases_ns: Nanoseconds in each phase, as Triton's statistics have them.
+            answered: Whether it was.
+        """
+        pack = self._pack(pack)
+        self._inferences.labels(pack, "done" if answered else "failed").inc()
+        for phase, ns in phases_ns.items():
+            self._inference_seconds.labels(pack, phase).inc(ns / 1e9)
+
     def failed(self, error: str) -> None:
         """A call of any method failed with an error of this class."""
         self._errors.labels(error if error in _ERRORS else "Internal").inc()
@@ -171,13 +184,13 @@ class Metrics:
         return Gauge(name, text, labels, registry=self.registry)
 
     def _make_request_metrics(self) -> None:
-        self._requests = self._counter("understudy_requests", "Run requests that ended.", "role", "pack", "outcome")
+        self._requests = self._counter("understudy_requests", "Role requests that ended.", "role", "pack", "outcome")
         self._request_seconds = self._histogram(
-            "understudy_request_seconds", "Answered Run requests, from first to last message.", "role"
+            "understudy_request_seconds", "Answered role requests, from first to last message.", "role"
         )
         self._stages = self._histogram(
             "understudy_stage_seconds",
-            "Where the time of Run requests goes: receive, queue, run, send.",
+            "Where the time of role requests goes: receive, queue, run, send.",
             "stage",
             "role",
         )
@@ -186,6 +199,15 @@ class Metrics:
             "Pixels of plates (in) and results (out). Of known ones, bytes that did not travel.",
             "transport",
             "direction",
+        )
+        self._inferences = self._counter(
+            "understudy_inferences", "Requests of the Open Inference Protocol to known models.", "pack", "outcome"
+        )
+        self._inference_seconds = self._counter(
+            "understudy_inference_seconds",
+            "Where their time goes: queue, compute_input, compute_infer, compute_output.",
+            "pack",
+            "phase",
         )
         self._errors = self._counter("understudy_errors", "Calls that failed.", "error")
 

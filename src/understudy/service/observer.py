@@ -5,13 +5,13 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from understudy.codec.protocol import RUN_METHOD, SERVICE
 from understudy.contracts.engine import PackState
-from understudy.contracts.jobs import PackPin
+from understudy.contracts.jobs import PackPin, RoleRequest
 from understudy.service.activity import Activity
 from understudy.service.log import log_event
 from understudy.service.metrics import Metrics
@@ -44,7 +44,23 @@ class Observer:
         Args:
             context: Of the call.
         """
-        return RunWatch(self, context)
+        return RunWatch(self, f"{SERVICE}/{RUN_METHOD}", str(context.peer()), context.invocation_metadata() or ())
+
+    @contextmanager
+    def frame(self, request: RoleRequest) -> Iterator["RunWatch"]:
+        """Watches a request that a render by reference makes within the service."""
+        call = RunWatch(self, "frame", "", ())
+        call.request_id = request.request_id or call.request_id
+        call.header_read(request.params.role.value, request.pack, len(request.plates))
+        call.received({"files": sum(plate.nbytes for plate in request.plates.values())})
+        call.enter("queue")
+        try:
+            yield call
+        except BaseException as error:
+            call.fields["error"] = type(error).__name__
+            raise
+        finally:
+            call.end()
 
     @contextmanager
     def call(self, context: Any) -> Iterator[CallLog]:
@@ -57,11 +73,17 @@ class Observer:
         try:
             yield call
         finally:
-            error = str(call.fields.get("error", ""))
-            if error:
-                self.metrics.failed(error)
-                self.activity.failed(error, request_id=call.request_id)
+            if self.failed(call):
                 log_event("call", {"request_id": call.request_id, "peer": context.peer(), **call.fields})
+
+    def failed(self, call: CallLog) -> bool:
+        """Whether a call ended with an error, as its log has it; counts and remembers it then."""
+        error = str(call.fields.get("error", ""))
+        if error:
+            self.metrics.failed(error)
+            pack = str(call.fields.get("pack", "")).partition("#")[0]
+            self.activity.failed(error, pack=pack, request_id=call.request_id)
+        return bool(error)
 
     def pack_changed(self, state: PackState) -> None:
         """A pack entered a state."""
@@ -94,15 +116,22 @@ class Observer:
 
 
 class RunWatch(CallLog):
-    """Watches one Run call; its fields are what is logged at its end."""
+    """Watches one Run call; its fields are what is logged at its end.
 
-    def __init__(self, observer: Observer, context: Any) -> None:
+    Args:
+        observer: Of the service.
+        name: Of its span.
+        peer: Where it comes from.
+        metadata: Of the call.
+    """
+
+    def __init__(self, observer: Observer, name: str, peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> None:
         super().__init__(uuid.uuid4().hex)
         self._observer = observer
-        self._peer = str(context.peer())
+        self._peer = peer
         self._began = time.monotonic()
         self._number = observer.activity.begin(self.request_id)
-        self._span = observer.tracing.request(f"{SERVICE}/{RUN_METHOD}", context.invocation_metadata() or ())
+        self._span = observer.tracing.request(name, metadata)
         self._lock = threading.Lock()
         self._stage: tuple[str, float, Span] | None = None
         self._ended = False

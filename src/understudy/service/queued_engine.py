@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine whose requests wait in the queue like everybody's."""
 
+from dataclasses import replace
+
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.contracts.workload import workload_of_request
 from understudy.service.fair_order import Ticket
 from understudy.service.limits import Limits
 from understudy.service.measured import submit_request
+from understudy.service.observer import Observer
 from understudy.service.queue import JobQueue
 from understudy.service.result_size import require_result_fits
 
@@ -19,10 +22,12 @@ class QueuedEngine:
     Args:
         queue: Where the requests wait.
         ticket: Whose they are and how urgent; label, pack and cost are each request's own.
+        observer: Watches each request.
         limits: How large a result may be.
     """
 
-    def __init__(self, queue: JobQueue, ticket: Ticket, limits: Limits | None = None) -> None:
+    def __init__(self, queue: JobQueue, ticket: Ticket, observer: Observer, limits: Limits | None = None) -> None:
+        self._observer = observer
         self._limits = limits or Limits()
         self._queue = queue
         self._ticket = ticket
@@ -40,8 +45,18 @@ class QueuedEngine:
             UnavailableError: Its deadline passed while it waited, or the service stops.
             UnderstudyError: Any of the tree, as the engine raised it.
         """
-        require_result_fits(workload_of_request(request), self._limits)
-        return submit_request(self._queue, request, control, self._ticket).result(control.cancelled)
+        with self._observer.frame(request) as call:
+
+            def progress(done: int, total: int) -> None:
+                call.progress(done, total)
+                control.progress(done, total)
+
+            require_result_fits(workload_of_request(request), self._limits)
+            watched = replace(control, progress=progress)
+            job = submit_request(self._queue, request, watched, self._ticket, call.running)
+            result = job.result(control.cancelled)
+            call.sent({"files": sum(plate.nbytes for plate in result.plates.values())})
+            return result
 
     def close(self) -> None:
         """Nothing: the engines are the service's."""

@@ -98,7 +98,11 @@ class RenderCalls:
                 )
                 with self._admitted(ticket):
                     yield from self._render(
-                        graph, request, caller, cancelled, QueuedEngine(self._queue, ticket, self._limits)
+                        graph,
+                        request,
+                        caller,
+                        cancelled,
+                        QueuedEngine(self._queue, ticket, self._observer, self._limits),
                     )
 
     def join(self, timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ from understudy.contracts.engine import Control, Engine
 from understudy.contracts.errors import BusyError, JobCancelledError, UnavailableError
 from understudy.contracts.priority import Priority
 from understudy.service.fair_order import Ticket
+from understudy.service.observer import Observer
 from understudy.service.queue import Handle, JobQueue
 from understudy.service.queued_engine import QueuedEngine
 
@@ -227,12 +228,19 @@ def test_closing_drops_what_waits_and_takes_nothing_new(make: Make) -> None:
 
 def test_a_queued_engine_returns_and_raises_what_its_engine_does(make: Make) -> None:
     queue = make()
-    engine = QueuedEngine(queue, Ticket(user="a", priority=Priority.BATCH))
+    observer = Observer()
+    engine = QueuedEngine(queue, Ticket(user="a", priority=Priority.BATCH), observer)
     request = make_request("negate")
     assert (engine.run(request).plates["plate"].pixels[..., 0] == -request.plates["plate"].pixels[..., 0]).all()
     assert engine.info() == queue.engines[0].info()
     with pytest.raises(RuntimeError, match="secret"):
         engine.run(make_request("fail"))
+    scraped = observer.metrics.text().decode()
+    for outcome in ("done", "failed"):
+        assert f'understudy_requests_total{{outcome="{outcome}",pack="other",role="upscale"}} 1.0' in scraped
+    size = 2.0 * request.plates["plate"].nbytes
+    assert f'understudy_pixel_bytes_total{{direction="in",transport="files"}} {size}' in scraped
+    assert observer.activity.open_requests() == ()
 
 
 def test_a_queued_engine_stops_waiting_and_stops_running_when_cancelled(make: Make) -> None:
@@ -249,7 +257,7 @@ def test_a_queued_engine_stops_waiting_and_stops_running_when_cancelled(make: Ma
 
     def run() -> None:
         try:
-            QueuedEngine(queue, Ticket()).run(make_request("endless"), Control(cancelled=ask))
+            QueuedEngine(queue, Ticket(), Observer()).run(make_request("endless"), Control(cancelled=ask))
         except BaseException as error:
             outcomes.append(type(error))
 

@@ -17,6 +17,7 @@ from understudy.service.admission import Admission
 from understudy.service.fair_order import Ticket
 from understudy.service.job import CancelFlag
 from understudy.service.limits import Limits
+from understudy.service.observer import Observer
 from understudy.service.oip.infer_request import InferRequest, read_request
 from understudy.service.oip.infer_work import Answer, InferWork
 from understudy.service.oip.open_call import OpenCall, open_call
@@ -56,6 +57,7 @@ class InferCalls:
         settings: Of the protocol.
         memory: Registered shared memory.
         statistics: Counts what is done.
+        observer: Watches.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class InferCalls:
         settings: InferenceSettings,
         memory: SharedMemory,
         statistics: Statistics,
+        observer: Observer,
     ) -> None:
+        self._observer = observer
         self._queue = queue
         self._limits = limits
         self._admission = admission
@@ -76,13 +80,13 @@ class InferCalls:
 
     def infer(self, requests: Iterator[Received], context: Any) -> Answer | None:
         """Answers ``ModelInfer``; the one request is received once the call is let in."""
-        with open_call(context, "infer", self._admission, self._limits) as call:
+        with open_call(context, "infer", self._admission, self._limits, self._observer) as call:
             return self._infer(next(requests, ValueError("there is none")), call)
         return None
 
     def stream(self, requests: Iterator[Received], context: Any) -> Iterator[Answer | ModelStreamInferResponse]:
         """Answers ``ModelStreamInfer``: one response for each request, in order; an error ends its request alone."""
-        with open_call(context, "infer stream", self._admission, self._limits) as call:
+        with open_call(context, "infer stream", self._admission, self._limits, self._observer) as call:
             current = _Current()
             call.cancelled.listen(current.cancel)
             for count, received in enumerate(requests, 1):

@@ -14,6 +14,7 @@ from understudy.service.caller import Caller, caller_of
 from understudy.service.job import CancelFlag
 from understudy.service.limits import Limits
 from understudy.service.log import log_event
+from understudy.service.observer import Observer
 from understudy.service.oip.refusals import refusals
 from understudy.service.rpc_errors import CallLog
 
@@ -40,7 +41,7 @@ class OpenCall:
 
 
 @contextmanager
-def open_call(context: Any, event: str, admission: Admission, limits: Limits) -> Iterator[OpenCall]:
+def open_call(context: Any, event: str, admission: Admission, limits: Limits, observer: Observer) -> Iterator[OpenCall]:
     """Lets a call in, if there is room; its errors become its status, and its end is logged.
 
     Args:
@@ -48,6 +49,7 @@ def open_call(context: Any, event: str, admission: Admission, limits: Limits) ->
         event: Its name in the log.
         admission: Who may come in.
         limits: How long it may last.
+        observer: Told of its error.
     """
     started = time.monotonic()
     remaining = context.time_remaining()
@@ -72,4 +74,5 @@ def open_call(context: Any, event: str, admission: Admission, limits: Limits) ->
     finally:
         timer.cancel()
         seconds = round(time.monotonic() - started, 4)
+        observer.failed(log)
         log_event(event, {"request_id": log.request_id, "peer": peer, "seconds": seconds, **log.fields})

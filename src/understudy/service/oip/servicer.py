@@ -54,10 +54,10 @@ class InferenceServicer:
         self._observer = observer
         self._admission = admission
         self._settings = settings
-        statistics = Statistics()
+        statistics = Statistics(observer.metrics)
         self._memory = SharedMemory(settings)
         self._models = Models([cast("ManagedEngine", engine) for engine in queue.engines], statistics)
-        self._infer = InferCalls(queue, limits, admission, settings, self._memory, statistics)
+        self._infer = InferCalls(queue, limits, admission, settings, self._memory, statistics, observer)
 
     @property
     def max_message_bytes(self) -> int:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from understudy.inference_protocol.messages import ModelStatistics, StatisticDuration
+from understudy.service.metrics import Metrics
 
 _MOST_MODELS = 4096
 _PHASES = ("queue", "compute_input", "compute_infer", "compute_output")
@@ -49,14 +50,20 @@ class _Model:
 
 
 class Statistics:
-    """Counts requests, by model and version."""
+    """Counts requests, by model and version.
 
-    def __init__(self) -> None:
+    Args:
+        metrics: Counts them too, for all protocols.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._models: dict[tuple[str, str], _Model] = {}
 
     def success(self, name: str, version: str, times: Times) -> None:
         """A request that was answered."""
+        self._metrics.inference_ended(name, times.ns, answered=True)
         with self._lock:
             model = self._model(name, version)
             model.last_ms = time.time_ns() // 1_000_000
@@ -66,6 +73,7 @@ class Statistics:
 
     def fail(self, name: str, version: str, times: Times) -> None:
         """A request to a known model that was not."""
+        self._metrics.inference_ended(name, times.ns, answered=False)
         with self._lock:
             self._model(name, version).counters["fail"].add(sum(times.ns.values()))
 
