@@ -142,7 +142,7 @@ def serve(
             device=name,
             ocio_config=settings.engine.ocio,
             extra_packs=settings.engine.pack_folders,
-            settings=settings.packs,
+            settings=settings.packs.shared_by(len(settings.engine.devices)),
         )
         for name in settings.engine.devices
     ]

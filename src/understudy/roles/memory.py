@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refuses work that can't fit in memory before the machine is brought to its knees."""
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def resident_bytes() -> int:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def give_back() -> None:
+    """Returns freed memory to the system, which the allocator would keep for later; only where it is glibc's."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def available_bytes() -> int:

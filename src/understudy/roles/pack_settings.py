@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an engine keeps its packs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
+
+from understudy.roles.memory import total_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +37,12 @@ class PackSettings:
     retry_s: Annotated[float, Field(gt=0)] = 5.0
     allow_python_packs: bool = True
     trusted_python_packs: tuple[str, ...] = ()
+
+    def shared_by(self, engines: int) -> "PackSettings":
+        """The same for each of several engines in one process, so that together they keep to the budget."""
+        return replace(self, resident_bytes=max(1, self.memory_budget // engines))
+
+    @property
+    def memory_budget(self) -> int:
+        """Bytes that models may hold while nobody uses them."""
+        return self.resident_bytes or total_bytes() // 2

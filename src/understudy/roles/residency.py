@@ -17,7 +17,6 @@ from typing import Literal
 from understudy.contracts.engine import NO_CONTROL, Control, PackState
 from understudy.contracts.errors import MemoryBudgetError, UnavailableError, UnderstudyError
 from understudy.packs.pack import Pack
-from understudy.roles.memory import total_bytes
 from understudy.roles.pack_settings import PackSettings
 from understudy.roles.resident import Resident, file_bytes
 
@@ -95,7 +94,7 @@ class Residency:
         self._settings = settings
         self._tell = tell
         self._clock = clock
-        self._budget = settings.resident_bytes or total_bytes() // 2
+        self._budget = settings.memory_budget
         self._changed = threading.Condition()
         self._entries: dict[str, Entry] = {}  # by digest, the longest unused first
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="understudy-load")

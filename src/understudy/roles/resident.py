@@ -20,11 +20,13 @@ from understudy.contracts.model import (
 from understudy.contracts.plate import FloatImage
 from understudy.packs.options import settle_options
 from understudy.packs.pack import Pack
-from understudy.roles.memory import available_bytes, resident_bytes
+from understudy.roles.memory import available_bytes, give_back, resident_bytes
 from understudy.roles.pack_settings import PackSettings
 from understudy.runtimes.load import LoadedModel, load_model
 from understudy.runtimes.vram import gpu_index, vram
 from understudy.runtimes.warm_up import warm_up_call
+
+_WORTH_GIVING_BACK = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +79,21 @@ def load_resident(pack: Pack, device: str, settings: PackSettings | None = None)
     except BaseException:
         loaded.model.close()
         raise
+    if resident_bytes() - before > _WORTH_GIVING_BACK:
+        give_back()  # what loading took beside the model: the file's bytes, the graph before it was optimized
     grown = resident_bytes() - before
     if loaded.device.startswith("cuda"):
         after = _vram_free(loaded.device)
         grown = before_vram - after if before_vram is not None and after is not None else 0
+    size = max(grown, least)
+
+    def close() -> None:
+        loaded.model.close()
+        if size > _WORTH_GIVING_BACK:
+            give_back()
+
     return Resident(
-        packed=_packed(pack, loaded),
-        size=max(grown, least),
-        note=loaded.note,
-        draft_note=loaded.draft_note,
-        close=loaded.model.close,
+        packed=_packed(pack, loaded), size=size, note=loaded.note, draft_note=loaded.draft_note, close=close
     )
 
 

@@ -24,7 +24,8 @@ from understudy.runtimes.load import PackFiles, failure
 
 _NAMESPACE = "understudy._packs"
 _lock = threading.RLock()
-_uses: Counter[str] = Counter()  # models that were loaded from a module, and are not closed
+_uses: Counter[str] = Counter()  # models that load or were loaded from a module, and are not closed
+_uses_lock = threading.Lock()  # not the other: closing a model must not wait until another has loaded
 
 
 class _PinnedLoader(importlib.abc.InspectLoader):
@@ -92,24 +93,38 @@ def load_adapter(pack: PackFiles) -> Model:
     manifest, folder = pack.manifest, pack.folder
     adapter = folder / manifest.runtime.file
     name = f"{_NAMESPACE}.{re.sub(r'[^0-9a-z]', '_', f'{manifest.id}_{manifest.version}_{pack.digest[:12]}'.lower())}"
-    with _lock:
-        _prepare(name, pack)
-        try:
+    with _uses_lock:
+        _uses[name] += 1
+    try:
+        with _lock:
+            _prepare(name, pack)
             # The machinery puts the module in sys.modules before it runs, which dataclasses in it need.
-            model = _load_function(importlib.import_module(name), adapter)(folder)
+            model = _made(_load_function(importlib.import_module(name), adapter)(folder), adapter)
             _refuse_strays(name, folder)
-        except UnderstudyError:
-            _forget(name)
-            raise
-        except (Exception, SystemExit) as error:  # a pack must not end the process
-            _forget(name)
-            raise failure(error, folder, f"{manifest.id} does not load") from error
+    except UnderstudyError:
+        _unused(name)
+        raise
+    except (Exception, SystemExit) as error:  # a pack must not end the process
+        _unused(name)
+        raise failure(error, folder, f"{manifest.id} does not load") from error
+    return _AdapterModel(model, name)
+
+
+def _made(model: Model, adapter: Path) -> Model:
+    """What an adapter's ``load`` returned, once it is seen to be a model."""
     if not callable(getattr(model, "run", None)) or not callable(getattr(model, "close", None)):
         fix = "return an object with run(tensors, call) and close()"
         raise PackError(f"load() returned {type(model).__name__}", where=adapter.as_posix(), fix=fix)
-    with _lock:
-        _uses[name] += 1
-    return _AdapterModel(model, name)
+    return model
+
+
+def _unused(name: str) -> None:
+    """Counts a model out; its modules go with the last one."""
+    with _uses_lock:
+        _uses[name] -= 1
+        if not _uses[name]:
+            del _uses[name]
+            _forget(name)
 
 
 class _AdapterModel:
@@ -134,11 +149,7 @@ class _AdapterModel:
         try:
             self._model.close()
         finally:
-            with _lock:
-                _uses[self._name] -= 1
-                if not _uses[self._name]:
-                    del _uses[self._name]
-                    _forget(self._name)
+            _unused(self._name)
 
 
 def _load_function(module: ModuleType, adapter: Path) -> Callable[[Path], Model]:
@@ -167,9 +178,9 @@ def _prepare(name: str, pack: PackFiles) -> None:
 
 
 def _forget(name: str) -> None:
-    for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+    for loaded in [module for module in list(sys.modules) if module == name or module.startswith(f"{name}.")]:
         del sys.modules[loaded]
-    for known in [module for module in _finder.files if module == name or module.startswith(f"{name}.")]:
+    for known in [module for module in list(_finder.files) if module == name or module.startswith(f"{name}.")]:
         del _finder.files[known]
 
 

@@ -3,8 +3,11 @@
 
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 
 from understudy.contracts.engine import PackState
 from understudy.contracts.errors import PackError, PackNotFoundError, PinMismatchError
-from understudy.contracts.jobs import PackPin, RoleRequest, UpscaleParams
+from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest, UpscaleParams
 from understudy.contracts.plate import blank_plate
 from understudy.packs import write_hashes
 from understudy.packs.fingerprint import fingerprint
@@ -327,3 +330,50 @@ def test_a_fingerprint_tells_of_every_file_of_a_pack_and_of_no_other(tmp_path: P
     os.utime(tmp_path / "mine" / "pack.toml", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert fingerprint([tmp_path]) != seen[-1]
     assert fingerprint([tmp_path / "nothing"]) == ()
+
+
+def test_two_packs_for_one_request_under_a_budget_for_none() -> None:
+    """Interpolation with a motion pack: the same bytes as with all the memory there is, and nothing stays behind."""
+    rng = np.random.default_rng(4)
+    pixels = np.kron(rng.uniform(0, 1, (12, 16, 3)), np.ones((4, 4, 1))).astype(np.float32)
+    plates = {
+        name: replace(
+            blank_plate(np.ascontiguousarray(np.roll(pixels, shift, axis=1)), tuple("RGB"), colorspace="ACEScg"),
+            frame=1001 + shift,
+        )
+        for name, shift in (("a", 0), ("b", 1))
+    }
+    params = InterpolateParams(outputs=((Fraction(1, 2),),), motion_pack="dis-draft")
+    request = RoleRequest(pack=PackPin(id="flow-projection"), params=params, plates=plates)
+    results: list[bytes] = []
+    for settings in (PackSettings(), PackSettings(resident_bytes=1)):
+        engine = LocalEngine(device="cpu", settings=settings)
+        with ThreadPoolExecutor(3) as threads:
+            results += [result.plates["0"].pixels.tobytes() for result in threads.map(engine.run, [request] * 6)]
+        ready = [state.pin.id for state in engine.states() if state.state == "ready"]
+        assert ready == ([] if settings.resident_bytes else ["dis-draft", "flow-projection"])
+        assert not any(state.users for state in engine.states())
+        engine.close()
+    assert len(set(results)) == 1
+
+
+def test_many_reloads_leave_nothing_behind(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
+    rig.factor()
+    modules, threads = set(sys.modules), threading.active_count()
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    for round_ in range(2, 22):
+        put(rig.packs / "mine", round_)
+        rig.engine.refresh()
+        assert rig.factor() == round_
+    assert len({name for name in sys.modules if name.startswith("understudy._packs.")}) == len(
+        {name for name in modules if name.startswith("understudy._packs.")}
+    )
+    assert threading.active_count() == threads
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    assert len(rig.engine._residency.states()) == 1
+
+
+def test_engines_of_one_process_share_the_budget() -> None:
+    assert PackSettings(resident_bytes=900).shared_by(3).memory_budget == 300
+    assert PackSettings().shared_by(2).memory_budget == PackSettings().memory_budget // 2
