@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -124,6 +125,17 @@ def test_strangers_are_told_so_and_leave_no_trace(process: Process, studio: Path
         assert done.returncode == 77, done.stderr
         assert sentence in done.stderr
     assert list((studio / "out").iterdir()) == []
+
+
+def test_the_other_protocol_has_the_same_door(process: Process, studio: Path, tokens: dict[str, str]) -> None:
+    authority = grpc.ssl_channel_credentials((studio / "studio.ca.pem").read_bytes())
+    with grpc.secure_channel(process.address, authority) as channel:
+        for method in ("ServerLive", "ModelInfer", "SystemSharedMemoryRegister", "RepositoryModelLoad"):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.unary_unary(f"/inference.GRPCInferenceService/{method}")(b"", timeout=20)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, method
+        live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+        assert live(b"", timeout=20, metadata=(("authorization", f"Bearer {tokens['render']}"),)) == b"\x08\x01"
 
 
 def test_folders_that_are_not_open_are_refused(process: Process, studio: Path, tokens: dict[str, str]) -> None:

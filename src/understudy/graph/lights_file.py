@@ -14,6 +14,7 @@ from understudy.contracts import lights as kinds
 from understudy.contracts.errors import GraphError, MissingFileError, UnreadableFileError
 from understudy.contracts.fields import field_path
 from understudy.contracts.lights import SCHEMA, EnvironmentLight, LightRig
+from understudy.graph.yaml_file import MAX_BYTES
 
 _TYPES: dict[str, type[BaseModel]] = {
     "directional": kinds.DirectionalLight,
@@ -40,6 +41,8 @@ def load_lights(path: Path) -> LightRig:
         GraphError: A field is wrong; ``where`` names file and field, like ``sun.json: lights[2].direction``.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadableFileError("is too large for a lights document", where=str(path))
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise MissingFileError("there is no such lights document", where=str(path)) from None

@@ -9,6 +9,8 @@ from typing import Any
 from understudy.contracts.errors import MissingFileError, UnreadableFileError, UsageError
 from understudy.graph.retime import RetimePlan, SourceRange
 
+_MAX_BYTES = 256 * 1024 * 1024  # the edit of a whole film; OpenTimelineIO needs many times as much memory
+
 
 def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> RetimePlan:
     """The retime of a clip: its output frames are numbered from its first source frame.
@@ -61,6 +63,8 @@ def _read(path: Path) -> Any:
 
     if not path.exists():
         raise MissingFileError("there is no such timeline", where=str(path))
+    if path.stat().st_size > _MAX_BYTES:
+        raise UnreadableFileError("is too large for a timeline", where=str(path))
     if path.suffix.lower() != ".otio":
         raise UsageError(
             f"is {path.suffix or 'without an ending'}, and retimes are read from .otio only",

@@ -15,8 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from understudy.codec.address import DEFAULT_ADDRESS
-from understudy.contracts.document_problems import joined, problems_of
+from understudy.contracts.document_problems import joined, problems_of, table_fields
 from understudy.contracts.errors import MissingFileError, UsageError
+from understudy.contracts.paths import ConfigPath
+from understudy.graph.paths import mark_in
 from understudy.packs.toml_file import read_toml_file, shown
 from understudy.roles.pack_settings import PackSettings
 from understudy.service.access import AccessSettings
@@ -57,7 +59,7 @@ class EngineSettings:
     """
 
     device: str = "auto"
-    ocio: str = ""
+    ocio: ConfigPath = ""
     pack_folders: tuple[Path, ...] = ()
 
     @property
@@ -166,7 +168,14 @@ def _validated(raw: Mapping[str, Any], where: str) -> ServiceConfig:
 
 def _anchored(section: Any, folder: Path) -> Any:
     """Paths of a section made absolute, with ``$NAME`` and ``~`` expanded."""
-    changes = {f.name: _anchored_value(getattr(section, f.name), folder) for f in dataclasses.fields(section)}
+    annotations = table_fields(type(section))
+    changes = {}
+    for field in dataclasses.fields(section):
+        value, mark = getattr(section, field.name), mark_in(annotations[field.name])
+        if mark is not None and mark.fits(value):
+            changes[field.name] = str(_anchored_value(Path(value), folder))
+        else:
+            changes[field.name] = _anchored_value(value, folder)
     return dataclasses.replace(section, **changes)
 
 

@@ -105,6 +105,21 @@ def test_a_client_certificate_is_required_and_names_the_caller(
             assert "a client certificate that it trusts" in why(client(service.address, TLS_CA=studio.file, **shown))
 
 
+def test_replicas_are_balanced_and_checked_over_tls(
+    engine: FakeEngine, server_pair: Pair, studio: Authority, client: Client, tmp_path: Path
+) -> None:
+    """gRPC's own health check carries no token; it is let in all the same."""
+    token = add_token(tmp_path / "access.toml", "mira", ("render",))
+    access = AccessSettings(file=tmp_path / "access.toml")
+    with ExitStack() as stack:
+        services = [stack.enter_context(serve(engine, tls_of(server_pair), access)) for _ in range(2)]
+        addresses = ",".join(service.address for service in services)
+        remote = client(addresses, TLS_CA=studio.file, TOKEN=token)
+        for _ in range(4):
+            assert remote.run(make_request("echo")).confidence == 0.75
+        assert "does not know who calls" in why(client(addresses, TLS_CA=studio.file, TOKEN="ust_wrong"))
+
+
 def test_renewed_files_are_used_without_a_restart(
     engine: FakeEngine, studio: Authority, client: Client, tmp_path: Path
 ) -> None:

@@ -95,3 +95,11 @@ def test_numbers_beyond_any_light_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UnreadableFileError, match="a value that can't be"):
         load_lights(path)
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sun.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 34)  # a hole: takes no space, and would take all memory
+    with pytest.raises(UnreadableFileError, match="too large for a lights document"):
+        load_lights(path)

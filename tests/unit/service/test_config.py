@@ -70,11 +70,14 @@ def test_paths_start_at_the_file_s_folder(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", "/home/me")
     text = (
         '[listen]\naddresses = ["unix:$UNDERSTUDY_TEST_DIR/s", "unix:s", "unix:///a/s", "[::1]:3"]\n'
-        '[engine]\npack_folders = ["packs", "~/packs", "/packs"]\n'
+        '[engine]\nocio = "studio/config.ocio"\npack_folders = ["packs", "~/packs", "/packs"]\n'
     )
     config = load_config(_file(tmp_path, text))
     assert config.listen.addresses == ("unix:/run/here/s", f"unix:{tmp_path}/s", "unix:/a/s", "[::1]:3")
     assert config.engine.pack_folders == (tmp_path / "packs", Path("/home/me/packs"), Path("/packs"))
+    assert config.engine.ocio == f"{tmp_path}/studio/config.ocio"
+    built_in = load_config(_file(tmp_path, '[engine]\nocio = "ocio://default"\n'))
+    assert built_in.engine.ocio == "ocio://default"
 
 
 def test_options_go_before_the_file(tmp_path: Path) -> None:
