@@ -56,6 +56,7 @@ class OnnxTensors:
         where: str,
     ) -> None:
         self._session = session
+        self._run_options = import_onnxruntime().RunOptions
         self._manifest = manifest
         self._images = tuple(images.values())
         self._where = where
@@ -117,7 +118,7 @@ class OnnxTensors:
         buffers = {name: self._buffer(name, target) for name, target in outputs.items()}
         for name, buffer in buffers.items():
             binding.bind_output(name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
-        options = import_onnxruntime().RunOptions()
+        options = self._run_options()
         stopped: list[bool] = []
 
         def stop() -> None:
