@@ -83,14 +83,22 @@ def main() -> int:
         command = [str(client), str(_HERE / "inference_protocol_client.py"), json.dumps(task)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         if options.client_allocator:
-            environment |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_TOP_PAD_": str(1 << 28)}
+            environment |= {
+                "MALLOC_MMAP_MAX_": "0",
+                "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
+                "MALLOC_TOP_PAD_": str(1 << 28),
+            }
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
             raise SystemExit(f"the client failed:\n{done.stderr}")
         measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     report = {
         "schema": "understudy.bench-inference/1",
-        "machine": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]},
+        "machine": {
+            "cpu": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "load": os.getloadavg()[0],
+        },
         "frame": {"width": _WIDTH, "height": _HEIGHT, "channels": _CHANNELS, "type": "half"},
         "client_allocator": options.client_allocator,
         **measured,
@@ -170,7 +178,7 @@ def _write_pack(folder: Path) -> None:
     from understudy.packs import write_hashes
 
     folder.mkdir()
-    shape = [1, "channels", "height", "width"]
+    shape: list[int | str | None] = [1, "channels", "height", "width"]
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["y"])],
         "identity",

@@ -36,13 +36,16 @@ class Server:
         self.shared_output.set_shared_memory("out", size)
 
     def inline(self) -> None:
+        """Sends and gets the frame in messages."""
         self.input.set_data_from_numpy(self.frame)
         self.got = self.client.infer(self.model, [self.input], headers=self.headers).as_numpy("y")
 
     def in_place(self) -> None:
+        """Asks alone; the frame is in shared memory."""
         self.client.infer(self.model, [self.shared_input], outputs=[self.shared_output], headers=self.headers)
 
     def shared(self) -> None:
+        """Copies into shared memory, asks, copies out."""
         shared_memory.set_shared_memory_region(self.regions["in"], [self.frame])
         self.in_place()
         view = shared_memory.get_contents_as_numpy(self.regions["out"], np.float16, self.frame.shape)
@@ -50,15 +53,18 @@ class Server:
         self.got = self.copy
 
     def control(self) -> None:
+        """A call that does nothing."""
         self.client.is_server_live(headers=self.headers)
 
     def check(self, way: Callable[[], None]) -> None:
+        """Refuses a server that gives back another frame."""
         self.copy.fill(0)
         way()
         if not np.array_equal(self.got.view(np.uint16), self.frame.view(np.uint16)):
             raise SystemExit(f"{self.model} gave back another frame")
 
     def close(self) -> None:
+        """Forgets and removes the regions."""
         self.client.unregister_system_shared_memory(headers=self.headers)
         for region in self.regions.values():
             shared_memory.destroy_shared_memory_region(region)

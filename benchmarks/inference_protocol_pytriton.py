@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peer of ``inference_protocol.py``: an identity model behind nvidia-pytriton; runs in an environment that has it."""
+"""The peer of ``inference_protocol.py``: an identity model behind nvidia-pytriton, run in its environment."""
 
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig
 
 
-def identity(requests):
+def identity(requests: list[Any]) -> list[dict[str, Any]]:
     return [{"y": request["x"]} for request in requests]
 
 
@@ -24,7 +25,11 @@ def main() -> None:
     ready, token = Path(sys.argv[1]), sys.argv[2]
     port = free_port()
     config = TritonConfig(
-        http_port=free_port(), grpc_port=port, metrics_port=free_port(), grpc_address="127.0.0.1", http_address="127.0.0.1"
+        http_port=free_port(),
+        grpc_port=port,
+        metrics_port=free_port(),
+        grpc_address="127.0.0.1",
+        http_address="127.0.0.1",
     )
     security = TritonSecurityConfig(access_token=token)
     with Triton(config=config, security_config=security) as triton:

@@ -118,6 +118,7 @@ Only after 75 is the same command worth another try as it is.
 MANIFEST: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Top level", manifest.PackManifest),
     ("`[runtime]`", manifest.RuntimeSpec),
+    ("`[runtime.remote]`", manifest.RemoteSpec),
     ("`[[weights]]`", manifest.WeightFile),
     ("`[contract]`", manifest.Contract),
     ("`[options.NAME]`", manifest.OptionSpec),
@@ -175,6 +176,7 @@ _VARIABLES = (
     ("UNDERSTUDY_USER", "clients", "Whose fair share of a service it is; the login name otherwise."),
     ("UNDERSTUDY_PRIORITY", "clients", "`interactive`, `normal` or `batch`: how soon a service runs the requests."),
     ("XDG_CACHE_HOME", "`understudy serve`", "Where it keeps how long jobs took; `~/.cache` otherwise."),
+    ("UNDERSTUDY_ALLOW_REMOTE_PACKS", "every command", "`1`: packs may be played by models on other servers."),
     ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
 )  # fmt: skip

@@ -53,20 +53,56 @@ class WeightFile(_Part):
     sha256: Sha256
 
 
+class RemoteSpec(_Part):
+    """A model on another server that plays a pack, by the Open Inference Protocol (Triton, KServe, another Understudy).
+
+    Attributes:
+        address: Where the server answers gRPC: ``host:port``.
+        model: The server's name of the model.
+        version: The server's version of it; empty takes the one that the server chooses, which then must stay the same.
+        tls: Encrypt, and require a certificate.
+        authority: A certificate in the pack folder, listed under ``[[weights]]``, of the authority that vouches for the
+            server's; empty takes the system's.
+        layout: Axes of the server's images.
+        datatype: What the server's images are.
+        inputs: The role's tensors to the server's inputs, where names differ; a lone picture finds its input by itself.
+            ``scale``, ``time`` or an option that stands here is sent as an input too, one FP32 value.
+        outputs: The role's tensors to the server's outputs. Left out: those of the role that the server has;
+            an upscaler's only one may have any name.
+        parameters: Which of ``scale``, ``time`` and the options are sent as parameters of a request.
+        timeout_s: For how long to wait for one call, seconds.
+    """
+
+    address: str = Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
+    model: str = Field(min_length=1)
+    version: str = ""
+    tls: bool = False
+    authority: str = ""
+    layout: Literal["NCHW", "NHWC", "HWC"] = "NCHW"
+    datatype: Literal["FP32", "FP16"] = "FP32"
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    parameters: tuple[str, ...] = ()
+    timeout_s: float = Field(60.0, gt=0, le=3600)
+
+
 class RuntimeSpec(_Part):
     """How the model is run.
 
     Attributes:
-        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime).
-        file: The runtime's file, relative to the pack folder.
+        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime) or ``remote`` (a
+            model on another server; refused unless the engine was told to allow it).
+        file: The runtime's file, relative to the pack folder; ``remote`` has none.
         sha256: SHA-256 of that file.
         float16: For ``onnx``: the same graph in float16, which a service that is set to float16 takes instead.
+        remote: For ``remote``: the server and its model.
     """
 
-    kind: Literal["python", "onnx"]
-    file: str = Field(min_length=1)
-    sha256: Sha256
+    kind: Literal["python", "onnx", "remote"]
+    file: str = ""
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     float16: WeightFile | None = None
+    remote: RemoteSpec | None = None
 
 
 class Contract(_Part):

@@ -60,6 +60,10 @@ class Region:
     height: int
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """What a call asks for beside its tensors.
@@ -70,6 +74,7 @@ class Call:
         time: Where between a (0) and b (1) an interpolator stands.
         draft: The caller prefers speed.
         options: The pack's own knobs, each one set.
+        cancelled: Whether the caller has given up; a model that waits for others asks it, and raises JobCancelledError.
     """
 
     scale: Fraction = Fraction(1)
@@ -77,6 +82,7 @@ class Call:
     time: float = 0.0
     draft: bool = False
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    cancelled: Callable[[], bool] = _never
 
 
 class Model(Protocol):

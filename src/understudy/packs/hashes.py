@@ -50,8 +50,9 @@ def _declared(raw: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     where = shown(folder / MANIFEST_NAME)
     runtime, weights = raw.get("runtime", {}), raw.get("weights", [])
     half = runtime.get("float16") if isinstance(runtime, dict) else None
+    remote = isinstance(runtime, dict) and runtime.get("kind") == "remote"
     tables = [
-        ("runtime", runtime),
+        *([] if remote else [("runtime", runtime)]),
         *([] if half is None else [("runtime.float16", half)]),
         *((f"weights[{n}]", weight) for n, weight in enumerate(weights)),
     ]

@@ -25,7 +25,8 @@ _PATTERNS = {
 }
 # Pickles, mostly. The raw data beside an ONNX model is often named .bin, and is never unpickled.
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"})
-_PICKLED = {"python": _PICKLES | {".bin"}, "onnx": _PICKLES}
+_PICKLED = {"python": _PICKLES | {".bin"}, "onnx": _PICKLES, "remote": _PICKLES}
+_SUFFIXES = {"python": ".py", "onnx": ".onnx"}
 # Operators, identifiers and brackets of an SPDX license expression (SPDX 2.3, annex D).
 _SPDX = re.compile(r"^\(*[A-Za-z0-9.-]+\+?\)*(\s+(AND|OR|WITH)\s+\(*[A-Za-z0-9.-]+\+?\)*)*$")
 
@@ -73,6 +74,7 @@ def _error(where: str, problems: Sequence[Problem]) -> ManifestError:
 
 def _further_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
     """What the schema alone can't say."""
+    yield from _runtime_problems(manifest)
     yield from _file_problems(manifest, folder)
     contract = manifest.contract
     if contract.domain and not all(math.isfinite(value) for value in contract.domain):
@@ -107,18 +109,52 @@ def _further_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]
 
 def declared_files(manifest: PackManifest) -> Iterator[tuple[str, str, str]]:
     """Field, file and SHA-256 of each file that a manifest names, the runtime's first."""
-    yield "runtime.file", manifest.runtime.file, manifest.runtime.sha256
+    if manifest.runtime.kind != "remote":
+        yield "runtime.file", manifest.runtime.file, manifest.runtime.sha256
     if half := manifest.runtime.float16:
         yield "runtime.float16.file", half.file, half.sha256
     for index, weight in enumerate(manifest.weights):
         yield f"weights[{index}].file", weight.file, weight.sha256
 
 
+def _runtime_problems(manifest: PackManifest) -> Iterator[Problem]:
+    runtime = manifest.runtime
+    if runtime.kind == "remote":
+        yield from _remote_problems(manifest)
+        return
+    suffix = _SUFFIXES[runtime.kind]
+    if not runtime.file:
+        yield Problem("runtime.file", "is missing", f"name the pack's {suffix} file")
+    elif not runtime.file.endswith(suffix):
+        yield Problem("runtime.file", f'a runtime of kind "{runtime.kind}" needs a file that ends in {suffix}')
+    if not runtime.sha256:
+        yield Problem("runtime.sha256", "is missing", _PATTERNS["sha256"])
+    if runtime.remote is not None:
+        fix = 'leave it out, or write kind = "remote"'
+        yield Problem("runtime.remote", f"a {runtime.kind} pack has no server", fix)
+
+
+def _remote_problems(manifest: PackManifest) -> Iterator[Problem]:
+    runtime, remote = manifest.runtime, manifest.runtime.remote
+    for name in ("file", "sha256", "float16"):
+        if getattr(runtime, name):
+            yield Problem(f"runtime.{name}", "a remote pack has no file: its model is on the server", "leave it out")
+    if remote is None:
+        yield Problem("runtime.remote", "is missing", "add [runtime.remote] with address and model")
+        return
+    if not 0 < int(remote.address.rpartition(":")[2]) < 65536:
+        yield Problem("runtime.remote.address", "has no such port", "write host:port")
+    knobs = {"scale", "time", *manifest.options}
+    for name in remote.parameters:
+        if name not in knobs:
+            fix = f"known: {', '.join(sorted(knobs))}"
+            yield Problem("runtime.remote.parameters", f'"{name}" is nothing that a call has', fix)
+    if remote.authority and remote.authority not in {weight.file for weight in manifest.weights}:
+        yield Problem("runtime.remote.authority", "is not pinned", "list the file under [[weights]]")
+
+
 def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
     seen: set[str] = set()
-    suffix = {"python": ".py", "onnx": ".onnx"}[manifest.runtime.kind]
-    if not manifest.runtime.file.endswith(suffix):
-        yield Problem("runtime.file", f'a runtime of kind "{manifest.runtime.kind}" needs a file that ends in {suffix}')
     if half := manifest.runtime.float16:
         if manifest.runtime.kind != "onnx" or not half.file.endswith(".onnx"):
             yield Problem("runtime.float16", "is a second graph of an ONNX pack", "leave it out, or name an .onnx file")
@@ -128,6 +164,8 @@ def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
         if PurePosixPath(file).suffix.lower() in _PICKLED[manifest.runtime.kind]:
             text = f'"{file}" is a kind of file that runs code when it is read'
             yield Problem(field, text, "keep weights as .safetensors, or the whole model as .onnx")
+        if not file:
+            continue  # told of already
         if file in seen:
             yield Problem(field, f'"{file}" is named twice', "name each file once")
         seen.add(file)

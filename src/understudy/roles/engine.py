@@ -83,6 +83,7 @@ class LocalEngine:
                 tools = _Tools(
                     color,
                     lambda pin, role: leases.enter_context(self._library.lease(pin, role, control)),
+                    control,
                     draft=request.params.draft,
                 )
                 result = run(request, tools, control)
@@ -162,8 +163,11 @@ class LocalEngine:
 class _Tools:
     """What a role is given for one request."""
 
-    def __init__(self, color: ColorConfig, lease: Callable[[PackPin, Role], Resident], *, draft: bool) -> None:
+    def __init__(
+        self, color: ColorConfig, lease: Callable[[PackPin, Role], Resident], control: Control, *, draft: bool
+    ) -> None:
         self.color = color
+        self._control = control
         self._lease = lease
         self._draft = draft
         self._devices: list[str] = []
@@ -173,7 +177,8 @@ class _Tools:
         resident = self._lease(pin, role)
         self._devices.append(resident.packed.device)
         self._notes += [note for note in (resident.note, resident.draft_note if self._draft else "") if note]
-        return resident.packed
+        packed, cancelled = resident.packed, self._control.cancelled
+        return replace(packed, run=lambda tensors, call: packed.run(tensors, replace(call, cancelled=cancelled)))
 
     def report(self) -> dict[str, str]:
         """Where the models ran, and what a runtime has to say of it."""

@@ -25,6 +25,7 @@ class PackSettings:
         retry_s: How long a pack that did not load is left alone, unless its files change; doubled with each failure.
         allow_python_packs: Take packs that are code from every place on the search path. When false, only those that
             ship with Understudy and those listed as trusted.
+        allow_remote_packs: Let packs that say so be played by models on other servers, to which frames are sent then.
         trusted_python_packs: Packs that are code and trusted by name: ``id``, ``id@version`` or ``id@version#digest``.
     """
 
@@ -36,6 +37,7 @@ class PackSettings:
     reload_s: Annotated[float, Field(ge=0)] = 3.0
     retry_s: Annotated[float, Field(gt=0)] = 5.0
     allow_python_packs: bool = True
+    allow_remote_packs: bool = False
     trusted_python_packs: tuple[str, ...] = ()
 
     def shared_by(self, engines: int) -> "PackSettings":

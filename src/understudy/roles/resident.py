@@ -68,7 +68,13 @@ def load_resident(pack: Pack, device: str, settings: PackSettings | None = None)
         raise MemoryBudgetError(problem, where=str(pack.pin), fix="unload other packs, or use a smaller one")
     before, before_vram = resident_bytes(), _vram_free(device)
     try:
-        loaded = load_model(pack, device=device, precision=settings.precision, vram_bytes=settings.model_vram_bytes)
+        loaded = load_model(
+            pack,
+            device=device,
+            precision=settings.precision,
+            vram_bytes=settings.model_vram_bytes,
+            allow_remote=settings.allow_remote_packs,
+        )
     except MemoryBudgetError as error:
         raise _with_free_vram(error, device) from None
     try:

@@ -69,7 +69,12 @@ class LoadedModel:
 
 
 def load_model(
-    pack: PackFiles, *, device: str = "auto", precision: Precision = "float32", vram_bytes: int = 0
+    pack: PackFiles,
+    *,
+    device: str = "auto",
+    precision: Precision = "float32",
+    vram_bytes: int = 0,
+    allow_remote: bool = False,
 ) -> LoadedModel:
     """Verifies the hashes of a pack's files and loads its model.
 
@@ -79,8 +84,11 @@ def load_model(
             through OpenVINO on the CPU). A Python pack runs on the CPU whatever is asked for, and says so in ``note``.
         precision: ``float16`` takes the float16 graph of a pack that has one.
         vram_bytes: The most that the model may take of a GPU's memory; 0 sets no bound.
+        allow_remote: Let a model on another server play a pack that says so; UNDERSTUDY_ALLOW_REMOTE_PACKS=1 does too.
 
     Raises:
+        RightsError: The pack is played by another server, and nobody allowed it.
+        UnavailableError: That server does not answer.
         PackError: A file is not the declared one, the model is broken or unsafe, or its runtime is not installed.
         DeviceUnavailableError: CUDA was asked for by name and an ONNX pack can't have it.
         UsageError: The device has another name.
@@ -97,6 +105,11 @@ def load_model(
         note = f"{pack.manifest.id} runs on the CPU only" if device.startswith("cuda") else ""
         model = _Guarded(load_adapter(pack), pack)
         return LoadedModel(model=model, device="cpu", tensors=HwcTensors(model, pack.manifest, "python"), note=note)
+    if pack.manifest.runtime.kind == "remote":
+        from understudy.runtimes.remote import load_remote
+
+        loaded = load_remote(pack, allowed=allow_remote)
+        return replace(loaded, model=_Guarded(loaded.model, pack))
     from understudy.runtimes.onnx import load_onnx
 
     loaded = load_onnx(pack, device, precision=precision, vram_bytes=vram_bytes)

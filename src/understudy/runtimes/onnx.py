@@ -91,7 +91,7 @@ def _noted(loaded: LoadedModel, note: str) -> LoadedModel:
 def _in_onnxruntime(pack: PackFiles, opened: OnnxSession) -> LoadedModel:
     plan = _plan(pack.manifest, opened.session, opened.where)
     tensors = OnnxTensors(opened.session, pack.manifest, images=plan.images, outputs=plan.outputs, where=opened.where)
-    model = _OnnxModel(opened.run, pack.manifest, plan, opened.where, tensors.close)
+    model = GraphModel(opened.run, pack.manifest, plan, opened.where, tensors.close)
     return LoadedModel(model=model, device=opened.device, tensors=tensors, providers=opened.providers, note=opened.note)
 
 
@@ -100,7 +100,7 @@ def _in_openvino(pack: PackFiles, source: OnnxSource) -> LoadedModel:
 
     session = OpenVinoSession(source)
     plan = _plan(pack.manifest, session, source.where)
-    model = _OnnxModel(session.run, pack.manifest, plan, source.where)
+    model = GraphModel(session.run, pack.manifest, plan, source.where)
     return LoadedModel(
         model=model,
         device="openvino",
@@ -110,7 +110,7 @@ def _in_openvino(pack: PackFiles, source: OnnxSource) -> LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class GraphPlan:
     """How tensors map to a graph.
 
     Attributes:
@@ -130,7 +130,7 @@ class _Plan:
     dtype: "np.dtype[Any]"
 
 
-def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
+def _plan(manifest: PackManifest, session: Any, where: str) -> GraphPlan:
     role, wanted = manifest.role, input_names(manifest.role)
     inputs = {node.name: node for node in session.get_inputs()}
     knob_names = {"scale", "time", *manifest.options}
@@ -164,7 +164,7 @@ def _plan(manifest: PackManifest, session: Any, where: str) -> _Plan:
     if role is Role.UPSCALE and "scale" not in inputs and len(manifest.contract.scales) != 1:
         fix = "write contract.scales with its one factor, or give the graph an input named scale"
         raise PackError("has one scale factor, and the manifest does not name it", where=where, fix=fix)
-    return _Plan(images, _knobs(inputs, knob_names, where), _outputs(role, session, types, where), channels,
+    return GraphPlan(images, _knobs(inputs, knob_names, where), _outputs(role, session, types, where), channels,
                  (height, width) if height else None, DTYPES[inputs[images[wanted[0]]].type])  # fmt: skip
 
 
@@ -215,14 +215,14 @@ def _overlap(manifest: PackManifest) -> int:
     return -(-max(manifest.contract.radius, 0) // cell) * cell
 
 
-class _OnnxModel:
+class GraphModel:
     """A graph as a model."""
 
     def __init__(
         self,
         graph: GraphRun,
         manifest: PackManifest,
-        plan: _Plan,
+        plan: GraphPlan,
         where: str,
         close: Callable[[], None] = lambda: None,
     ) -> None:

@@ -31,6 +31,11 @@ def input_names(role: Role) -> tuple[str, ...]:
     return ("a", "b", "forward", "backward") if role is Role.INTERPOLATE else ("image",)
 
 
+def required_outputs(role: Role) -> tuple[str, ...]:
+    """The tensors that a model of a role must return."""
+    return tuple(_REQUIRED[role])
+
+
 def output_channels(role: Role) -> dict[str, int]:
     """The tensors that a model of a role may return, with their channels; 0 means as many as came in."""
     return {**_REQUIRED[role], **_OPTIONAL[role]}
