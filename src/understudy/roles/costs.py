@@ -3,7 +3,7 @@
 
 Runs are kept by pack, device and variant (`understudy.contracts.workload`), the last 32 of each. Seconds are taken to
 be a constant plus a share per megapixel, fitted by the medians of Theil and Sen, so that a few odd runs (the first one
-loads the model, another waited for a disk) move nothing.
+loads the model, another waited for a disk) hardly move it.
 """
 
 import threading
