@@ -43,8 +43,9 @@ imports: $(VENV)/.dev-$(EXTRAS) ## import-linter: the layer rules
 unit: $(VENV)/.dev-$(EXTRAS) ## pytest, on two processes
 	$(BIN)/pytest -n 2 --dist loadfile
 
-bench: $(VENV)/.dev-$(EXTRAS) ## frames per second and peak memory per role, beside the raw library call
+bench: $(VENV)/.dev-$(EXTRAS) ## speed and memory per role beside the raw library call; what passing a frame to a service costs
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/transport.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) demo_out bench_out dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -37,6 +37,18 @@ def test_quick_writes_a_table_and_json(tmp_path: Path) -> None:
         assert case["role"] in done.stdout
 
 
+def test_transport_measures_every_way_beside_a_memcpy(tmp_path: Path) -> None:
+    command = [sys.executable, str(_PROGRAM.with_name("transport.py")), "--size", "quick", "--turns", "2"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    cases = {case["way"]: case for case in json.loads((tmp_path / "transport.json").read_text())["cases"]}
+    assert cases["memcpy"]["ratio"] == 1.0
+    assert {"control", "shm", "shm in place", "stream", "stream, known"} < cases.keys()
+    for name, case in cases.items():
+        assert 0 < case["least_seconds"] <= case["seconds"]
+        assert name in done.stdout
+
+
 def test_an_unknown_role_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(_PROGRAM), "--role", "paint", "--out", str(tmp_path)], capture_output=True, text=True

@@ -3,7 +3,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,10 @@ def open_engine(server: str, ocio: str = "", device: str = "auto", transport: st
     engine: Engine
     if server:
         from understudy.client.engine import RemoteEngine
+        from understudy.service.allocator import keep_memory
 
         require_default_device(device)
+        keep_memory()
         engine = RemoteEngine(server, transport=transport)
     else:
         from understudy.roles.engine import LocalEngine
@@ -99,9 +101,20 @@ def run_graph(
     with open_engine(server, graph.ocio, device, transport) as engine, cancel_on_signal() as caught:
         control = Control(cancelled=lambda: bool(caught))
         with JsonLines() if as_json else ProgressBar() as listener:
+            if server:
+                _tell_transport(engine, listener.hear)
             render_graph(
                 graph, engine, frames=frames, draft=draft, resume=resume, on_event=listener.hear, control=control
             )
+
+
+def _tell_transport(engine: "Engine", hear: Callable[[dict[str, Any]], None]) -> None:
+    from understudy.client.engine import RemoteEngine
+
+    assert isinstance(engine, RemoteEngine)
+    engine.info()  # whether it answers at all is told first
+    transport = engine.transport
+    hear({"event": "transport", "name": transport.name, "reason": transport.reason})
 
 
 def run_nodes(nodes: Mapping[str, Mapping[str, Any]], *, ocio: str, **how: Any) -> None:

@@ -82,6 +82,10 @@ class ProgressBar:
         if tell:
             tell(event)
 
+    def _transport(self, event: dict[str, Any]) -> None:
+        reason = f" ({event['reason']})" if event["reason"] else ""
+        self._print(f"frames travel by {event['name']}{reason}")
+
     def _color(self, event: dict[str, Any]) -> None:
         self._print(f"{event['node']}: {event['colorspace']} (by {event['rule']})")
 

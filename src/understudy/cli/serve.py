@@ -104,6 +104,9 @@ def serve(
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+    from understudy.service.allocator import keep_memory
+
+    keep_memory()
     from understudy.roles.engine import LocalEngine
     from understudy.service.config import default_config, load_config
     from understudy.service.log import log_to_stderr

@@ -10,6 +10,7 @@ Event = dict[str, Any]
 =========  ==========================================================================================================
 event      further keys
 =========  ==========================================================================================================
+transport  ``name`` (how frames travel to ``--server``: ``shared-memory``, ``stream``), ``reason`` (why not faster)
 start      ``frames`` (count), ``graph`` (digest), ``ocio`` (config name), ``draft``
 color      ``node``, ``colorspace``, ``rule`` (what decided it), ``detail``
 pack       ``node``, ``id``, ``version``, ``sha256``, ``title``

@@ -19,6 +19,7 @@ from understudy.codec.protocol import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, SER
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import UsageError
 from understudy.service.access import Access, AccessSettings
+from understudy.service.allocator import allocator
 from understudy.service.credentials import TlsFiles, TlsSettings
 from understudy.service.limits import Limits, QueueSettings
 from understudy.service.log import log_event
@@ -148,7 +149,8 @@ class Service:
             raise
         server.start()
         self._server = server
-        log_event("serving", {"addresses": self.addresses, "workers": self._servicer.queue.snapshot().workers})
+        workers = self._servicer.queue.snapshot().workers
+        log_event("serving", {"addresses": self.addresses, "workers": workers, "allocator": allocator()})
         return self.address
 
     def stop(self, drain_s: float | None = None) -> bool:
