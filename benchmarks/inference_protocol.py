@@ -121,7 +121,7 @@ def _options() -> argparse.Namespace:
 
 def _client_python() -> Path:
     done = subprocess.run(
-        [sys.executable, str(_ROOT / "tests" / "tritonclient_environment.py")],
+        [sys.executable, str(_ROOT / "tests" / "e2e" / "triton" / "environment.py")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
