@@ -2,6 +2,7 @@
 """The OCIO config: which one, its color spaces by name, alias or role, and conversions between them."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -66,14 +67,16 @@ class ColorConfig:
             return _load(name, source, 0)
         try:
             path = Path(name).expanduser().absolute()
-            stamp = path.stat().st_mtime_ns
+            status = path.stat()
         except (OSError, RuntimeError, ValueError):
             raise ColorspaceError(
                 f"there is no OCIO config {name!r}",
                 where=None if source == "argument" else source,
                 fix="name an .ocio file or a built-in config such as " + policy().pinned.config,
             ) from None
-        return _load(str(path), source, stamp)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for whoever writes to it, maybe for ever
+            raise ColorspaceError("it is no file", where=str(path), fix="name an .ocio or .ocioz file")
+        return _load(str(path), source, status.st_mtime_ns)
 
     @property
     def label(self) -> str:

@@ -247,3 +247,10 @@ def test_no_way_to_a_known_space_is_an_error(tmp_path: Path) -> None:
     path.write_text(alone.serialize())
     with pytest.raises(ColorspaceError, match="aces_interchange"):
         ColorConfig.load(str(path)).to_known("own", "lin_rec709_scene")
+
+
+def test_what_is_no_file_is_refused_and_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ocio")  # opening it would wait for a writer
+    for path in (tmp_path / "pipe.ocio", tmp_path, Path("/dev/zero")):
+        with pytest.raises(ColorspaceError, match="it is no file"):
+            ColorConfig.load(str(path))
