@@ -43,7 +43,8 @@ def main() -> int:
     engines: dict[str, Engine] = {HERE: LocalEngine(device="cpu")}
     for way in WAYS[1:]:
         engines[way] = RemoteEngine(options.address, timeout_s=600, transport=way)
-    shot = _Shot(*options.size, options.client)
+    width, height = options.size
+    shot = Shot(width, height, options.client)
     for line in sys.stdin:
         order = json.loads(line)
         print(json.dumps(_sequence(engines[order["way"]], options.case, shot, order)), flush=True)
@@ -52,7 +53,7 @@ def main() -> int:
     return 0
 
 
-class _Shot:
+class Shot:
     """Frames of a texture that moves; another picture in each turn, so that no turn knows those of an earlier one."""
 
     def __init__(self, width: int, height: int, client: int) -> None:
@@ -71,7 +72,7 @@ class _Shot:
         return blank_plate(pixels, "RGBA", colorspace="ACEScg", sample_type="half", frame=1001 + number)
 
 
-def _sequence(engine: Engine, case: str, shot: _Shot, order: dict[str, Any]) -> list[float]:
+def _sequence(engine: Engine, case: str, shot: Shot, order: dict[str, Any]) -> list[float]:
     """Seconds of each frame; the frames are made outside the time."""
     pack, params = CASES[case]
     seconds = []

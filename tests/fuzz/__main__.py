@@ -62,8 +62,12 @@ def codec_campaign(messages: int, seed: int) -> tuple[int, list[str]]:
 def wire_campaign(messages: int, seed: int, folder: Path, arguments: Sequence[str] = ()) -> list[str]:
     """Bent calls to a service of its own; what was found, on the line and in what the service holds afterwards."""
     findings: list[str] = []
-    served = Served(["--port", "0", *arguments], folder / "service.log")
-    aim = Aim(served.address)
+    seeds.make_files(folder)
+    config = folder / "service.toml"
+    config.write_text(f'schema = "understudy.service/1"\n[files]\nread = ["{folder}/in"]\nwrite = ["{folder}/out"]\n')
+    served = Served(["--port", "0", "--config", str(config), *arguments], folder / "service.log")
+    aim = Aim(served.address, folder)
+    closed = sorted((folder / "closed").iterdir())
     client = RemoteEngine(served.address, timeout_s=60)
     try:
         client.run(seeds.requests()[0])
@@ -74,6 +78,8 @@ def wire_campaign(messages: int, seed: int, folder: Path, arguments: Sequence[st
         wait_idle(served.pid)
         after = served.facts()
         print(f"{aim.messages} messages over the wire: {dict(aim.codes.most_common())}")
+        for (method, code), count in sorted(aim.ends.items()):
+            print(f"  {method:<30} {code:<20} {count}")
         print(f"the service held {before} before and {after} after")
         if not served.alive():
             findings.append("the service died")
@@ -81,6 +87,8 @@ def wire_campaign(messages: int, seed: int, folder: Path, arguments: Sequence[st
             client.run(seeds.requests()[0])
         if after.rss_bytes > before.rss_bytes + 300_000_000 or after.descriptors > before.descriptors + 10:
             findings.append(f"the service held {before} before and {after} after")
+        if sorted((folder / "closed").iterdir()) != closed:
+            findings.append("files were written outside of the open folders")
         findings += [f"log: {line}" for line in served.log_lines() if "traceback" in line]
     finally:
         client.close()

@@ -136,8 +136,14 @@ def bent_bytes(data: bytes, dice: random.Random) -> bytes:
     return bytes(out)
 
 
-def bent_json(text: str, dice: random.Random) -> str:
-    """JSON with a value replaced, or what looks like JSON and is none."""
+def bent_json(text: str, dice: random.Random, words: Sequence[str] = ()) -> str:
+    """JSON with a value replaced, or what looks like JSON and is none.
+
+    Args:
+        text: The JSON.
+        dice: Decides.
+        words: Further values that break careless code.
+    """
     if dice.random() < 0.2:
         return dice.choice(_JSON_TEXTS)
     try:
@@ -153,7 +159,9 @@ def bent_json(text: str, dice: random.Random) -> str:
             case 1 if isinstance(holder, dict):
                 holder[dice.choice(_TEXTS[:24])] = dice.choice(_JSON_NODES)
             case _:
-                holder[key] = dice.choice((*_JSON_NODES, *_TEXTS[:8], dice.choice(_NUMBERS), dice.uniform(-9, 9)))
+                holder[key] = dice.choice(
+                    (*_JSON_NODES, *_TEXTS[:8], *words, *words, dice.choice(_NUMBERS), dice.uniform(-9, 9))
+                )
     text = json.dumps(document)
     if dice.random() < 0.1:
         at = dice.randrange(len(text) + 1)

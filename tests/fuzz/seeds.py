@@ -2,10 +2,12 @@
 """Valid calls of every kind, which the fuzzer bends."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import Message
@@ -27,6 +29,7 @@ from understudy.contracts.jobs import (
 )
 from understudy.contracts.lights import AmbientLight, DirectionalLight, LightRig
 from understudy.contracts.plate import Plate, Window
+from understudy.frames.write import write_plate
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 SIDE = 6
@@ -118,14 +121,66 @@ def unary() -> Mapping[str, tuple[Message, ...]]:
     """Requests of the calls that take one message, by method."""
     headers = [part for call in runs() for part in call[:1]]
     estimates = tuple(pb.EstimateRequest(run=part.header) for part in headers if isinstance(part, pb.RunRequest))
-    graph = "schema: understudy.graph/1\nnodes:\n  a: {read: /nowhere/a.%04d.exr}\n"
-    probe = pb.FileProbe(path="/tmp/x", content=b"1" * 16)
-    return {
-        "Info": (pb.InfoRequest(),),
-        "Estimate": estimates,
-        "Reach": (pb.ReachRequest(probes=[probe, probe]),),
-        "Render": (pb.RenderRequest(request_id="r", graph=graph, frames="1-2", user="ann"),),
+    return {"Info": (pb.InfoRequest(),), "Estimate": estimates}
+
+
+def make_files(root: Path) -> None:
+    """Two frames in ``in``, an empty ``out``, and ``closed`` beside them, which nobody may touch.
+
+    What lies in ``closed`` are pipes: whoever opens one waits for ever. Links in ``in`` and ``out`` lead there.
+    """
+    for name in ("in", "out", "closed"):
+        (root / name).mkdir()
+    for frame in (1001, 1002):
+        write_plate(small_plate(frame), root / "in" / f"plate.{frame}.exr")
+        os.mkfifo(root / "closed" / f"plate.{frame}.exr")
+    (root / "in" / "link").symlink_to(root / "closed")
+    (root / "in" / "linked.1001.exr").symlink_to(root / "closed" / "plate.1001.exr")
+    (root / "out" / "link").symlink_to(root / "closed")
+    (root / "in" / "probe").write_bytes(b"p" * 16)
+
+
+def bad_paths(root: Path) -> tuple[str, ...]:
+    """Paths that lead where nobody may go, and some that can't be."""
+    return (
+        f"{root}/closed/plate.%04d.exr",
+        f"{root}/in/../closed/plate.%04d.exr",
+        f"{root}/in/link/plate.%04d.exr",
+        f"{root}/in/linked.%04d.exr",
+        f"{root}/out/link/up.%04d.exr",
+        f"{root}/out/../closed/up.%04d.exr",
+        f"{root}/out/new/../../closed/up.%04d.exr",
+        f"{root}/in/plate.%04d.exr",
+        f"{root}//in///./plate.####.exr",
+        "/proc/self/environ",
+        "/proc/self/root/etc/passwd",
+        "/proc/self/fd/0",
+        "/dev/zero",
+        "/dev/shm/x.%04d.exr",
+        "/etc/passwd",
+        "~/x.%04d.exr",
+        "plate.%04d.exr",
+        f"{root}/in/plate.%999999999d.exr",
+        f"{root}/in/plate.%04d.exr\0.png",
+        f"{root}/in/" + "x" * 5000,
+        f"{root}/in/" + "../" * 2000,
+    )
+
+
+def by_reference(root: Path) -> tuple[Message, ...]:
+    """Requests that name files under a folder made by `make_files`."""
+    nodes = {
+        "plate": {"type": "read", "file": f"{root}/in/plate.%04d.exr", "colorspace": "ACEScg"},
+        "up": {"type": "upscale", "input": "plate", "scale": 2, "pack": "lanczos"},
+        "out": {"type": "write", "input": "up", "file": f"{root}/out/up.%04d.exr"},
     }
+    graph = json.dumps({"schema": "understudy.graph/1", "frames": "1001-1002", "nodes": nodes})
+    probe = pb.FileProbe(path=f"{root}/in/probe", content=b"p" * 16)
+    return (
+        pb.RenderRequest(request_id="r", graph=graph, frames="1001-1002", user="ann"),
+        pb.RenderRequest(request_id="r", graph=graph, resume=True),
+        pb.ReachRequest(probes=[probe, probe]),
+    )
 
 
 @cache

@@ -2,6 +2,7 @@
 """A few thousand of the fuzzer's messages. ``cd tests && python -m fuzz`` sends a hundred thousand."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from fuzz.wire import Aim
 from understudy.client.engine import RemoteEngine
 from understudy.roles.engine import LocalEngine
 from understudy.service.limits import Limits
+from understudy.service.roots import FilesSettings
 from understudy.service.server import Service
 
 
@@ -33,15 +35,21 @@ def test_what_is_not_bent_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -
         assert attempt(name, str(number))[1] == ""
 
 
-def test_a_service_answers_every_bent_call_and_keeps_nothing_of_them() -> None:
+def test_a_service_answers_every_bent_call_and_keeps_nothing_of_them(tmp_path: Path) -> None:
     engine = LocalEngine(device="cpu")
-    with Service(engine, "127.0.0.1:0", limits=Limits(drain_s=0.0, max_request_bytes=64_000_000)) as service:
-        aim, client = Aim(service.address), RemoteEngine(service.address, timeout_s=60)
+    seeds.make_files(tmp_path)
+    files = FilesSettings(read=(tmp_path / "in",), write=(tmp_path / "out",))
+    limits = Limits(drain_s=0.0, max_request_bytes=64_000_000)
+    with Service(engine, "127.0.0.1:0", limits=limits, files=files) as service:
+        aim, client = Aim(service.address, tmp_path), RemoteEngine(service.address, timeout_s=60)
         admission, queue = service._servicer.admission, service._servicer.queue
         with ThreadPoolExecutor(3) as pool:
             findings = [finding for finding in pool.map(aim.strike, (f"test/{n}" for n in range(800))) if finding]
         assert findings == []
+        assert sorted(path.name for path in (tmp_path / "closed").iterdir()) == ["plate.1001.exr", "plate.1002.exr"]
         assert aim.codes["OK"] > 20
+        assert aim.ends["Render", "PERMISSION_DENIED"] > 5
+        assert aim.ends["ModelInfer", "OK"] > 5
         assert aim.codes["INVALID_ARGUMENT"] > 100
         wait_until(lambda: admission.open_requests == 0, "a bent call still holds its place")
         wait_until(lambda: admission._bytes == 0, "a bent call still holds its bytes")
