@@ -115,13 +115,17 @@ class Aovs:
 
     def rows(self, top: int, bottom: int) -> Rows:
         """Rows ``top`` to ``bottom`` of the plate's data window."""
-        count = (bottom - top) * self.plate.width
+        return self.grid(range(top, bottom), range(self.plate.width))
+
+    def grid(self, lines: range, columns: range) -> Rows:
+        """Some lines and columns of the plate's data window."""
+        count = len(lines) * len(columns)
         one, none = np.ones(count, np.float32), np.zeros(count, np.float32)
         # Unassociated color is that of a whole surface wherever there is any.
-        alpha = self._alpha(top, bottom)
+        alpha = self._alpha(lines, columns)
         cover = alpha if self.plate.premultiplied else np.where(alpha > 0, one, none)
-        normal = self._normal(top, bottom)
-        position = self._position(top, bottom)
+        normal = self._normal(lines, columns)
+        position = self._position(lines, columns)
         if position is None:
             view: Planes = (none, none, one)
         else:
@@ -130,45 +134,45 @@ class Aovs:
             view = (-x, -y, np.where(dot(position, position) > 0, -z, one))
         return Rows(
             cover=cover,
-            albedo=self._albedo(top, bottom, cover),
+            albedo=self._albedo(lines, columns, cover),
             normal=normal,
             position=position,
             view=view,
-            roughness=self._material("roughness", top, bottom, 0.5),
-            metallic=self._material("metallic", top, bottom, 0.0),
-            confidence=self._material("confidence", top, bottom, 1.0),
+            roughness=self._material("roughness", lines, columns, 0.5),
+            metallic=self._material("metallic", lines, columns, 0.0),
+            confidence=self._material("confidence", lines, columns, 1.0),
         )
 
-    def _alpha(self, top: int, bottom: int) -> Values:
+    def _alpha(self, lines: range, columns: range) -> Values:
         if self.alpha is None:
-            return np.ones((bottom - top) * self.plate.width, np.float32)
-        return np.ascontiguousarray(self.plate.pixels[top:bottom, :, self.alpha].ravel())
+            return np.ones(len(lines) * len(columns), np.float32)
+        return np.ascontiguousarray(self.plate.pixels[as_slice(lines), as_slice(columns), self.alpha].ravel())
 
-    def _normal(self, top: int, bottom: int) -> Planes | None:
+    def _normal(self, lines: range, columns: range) -> Planes | None:
         if "normal" not in self.sources:
             return None
-        x, y, z = self._planes("normal", top, bottom)
+        x, y, z = self._planes("normal", lines, columns)
         if self.params.normal_space == "world" and self.sources["normal"].label != "pack":
             x, y, z = self._to_camera((x, y, z))
         return normalized((x, y, z))
 
-    def _position(self, top: int, bottom: int) -> Planes | None:
+    def _position(self, lines: range, columns: range) -> Planes | None:
         if "position" in self.sources:
-            x, y, z = self._planes("position", top, bottom)
+            x, y, z = self._planes("position", lines, columns)
             camera = self.params.camera_position
             if camera is None:
                 return x, y, z
             return self._to_camera((x - constant(camera[0]), y - constant(camera[1]), z - constant(camera[2])))
         if "depth" not in self.sources:
             return None
-        (depth,) = self._planes("depth", top, bottom)
+        (depth,) = self._planes("depth", lines, columns)
         data, frame = self.plate.data_window, self.plate.display_window
         # Half the frame's width is the tangent of half the field of view, at distance one.
         unit = np.tan(np.radians(self.params.field_of_view / 2)) / (frame.width / 2)
-        across = (np.arange(data.width) + 0.5 + data.x - frame.x - frame.width / 2) * unit
-        up = -(np.arange(top, bottom) + 0.5 + data.y - frame.y - frame.height / 2) * unit / self.plate.pixel_aspect
-        x = np.broadcast_to(across.astype(np.float32)[None], (bottom - top, data.width)).ravel()
-        y = np.broadcast_to(up.astype(np.float32)[:, None], (bottom - top, data.width)).ravel()
+        across = (np.asarray(columns) + 0.5 + data.x - frame.x - frame.width / 2) * unit
+        up = -(np.asarray(lines) + 0.5 + data.y - frame.y - frame.height / 2) * unit / self.plate.pixel_aspect
+        x = np.broadcast_to(across.astype(np.float32)[None], (len(lines), len(columns))).ravel()
+        y = np.broadcast_to(up.astype(np.float32)[:, None], (len(lines), len(columns))).ravel()
         return x * depth, y * depth, -depth
 
     def _to_camera(self, vectors: Planes) -> Planes:
@@ -204,46 +208,45 @@ class Aovs:
                 fix="take the upper left 3x3 of the camera's matrix, without scale",
             )
 
-    def _albedo(self, top: int, bottom: int, cover: Values) -> Planes | None:
+    def _albedo(self, lines: range, columns: range, cover: Values) -> Planes | None:
         source = self.sources.get("albedo")
         if source is None:
             return None
-        planes = self._planes("albedo", top, bottom)
+        planes = self._planes("albedo", lines, columns)
         planes = planes * 3 if len(planes) == 1 else planes
         r, g, b = planes
         if source.plate.premultiplied == self.plate.premultiplied:
             return r, g, b
         if self.plate.premultiplied:
             return r * cover, g * cover, b * cover
-        alpha = self._alpha(top, bottom)
+        alpha = self._alpha(lines, columns)
         scale = np.divide(1, alpha, out=np.zeros_like(alpha), where=alpha > 0)
         return r * scale, g * scale, b * scale
 
-    def _material(self, name: str, top: int, bottom: int, default: float) -> Values:
+    def _material(self, name: str, lines: range, columns: range, default: float) -> Values:
         if name not in self.sources:
             return constant(default)
-        (values,) = self._planes(name, top, bottom)
+        (values,) = self._planes(name, lines, columns)
         return values
 
-    def _planes(self, name: str, top: int, bottom: int) -> tuple[Values, ...]:
-        """The source's rows at the plate's absolute pixels; 0 where its data window does not reach."""
-        planes = self._samples(name, top, bottom)
+    def _planes(self, name: str, lines: range, columns: range) -> tuple[Values, ...]:
+        """The source's samples at the plate's absolute pixels; 0 where its data window does not reach."""
+        planes = self._samples(name, lines, columns)
         # Renderers write 1e30 and more for "nothing there"; its square must still be a float.
         return tuple(np.clip(plane, -_FAR, _FAR) for plane in planes) if name in _SPATIAL else planes
 
-    def _samples(self, name: str, top: int, bottom: int) -> tuple[Values, ...]:
+    def _samples(self, name: str, lines: range, columns: range) -> tuple[Values, ...]:
         source = self.sources[name]
         data, lies = self.plate.data_window, source.plate.data_window
         if lies == data:
-            part = source.plate.pixels[top:bottom]
+            part = source.plate.pixels[as_slice(lines), as_slice(columns)]
             return tuple(np.ascontiguousarray(part[..., c].ravel()) for c in source.channels)
-        result = np.zeros((len(source.channels), bottom - top, data.width), np.float32)
-        y0, y1 = max(data.y + top, lies.y), min(data.y + bottom, lies.bottom)
-        x0, x1 = max(data.x, lies.x), min(data.right, lies.right)
-        if y0 < y1 and x0 < x1:
-            part = source.plate.pixels[y0 - lies.y : y1 - lies.y, x0 - lies.x : x1 - lies.x]
-            for plane, channel in zip(result, source.channels, strict=True):
-                plane[y0 - data.y - top : y1 - data.y - top, x0 - data.x : x1 - data.x] = part[..., channel]
+        result = np.zeros((len(source.channels), len(lines), len(columns)), np.float32)
+        to_y, from_y = _meeting(lines, data.y - lies.y, lies.height)
+        to_x, from_x = _meeting(columns, data.x - lies.x, lies.width)
+        part = source.plate.pixels[from_y, from_x]
+        for plane, channel in zip(result, source.channels, strict=True):
+            plane[to_y, to_x] = part[..., channel]
         return tuple(plane.ravel() for plane in result)
 
     def add(self, tensors: Mapping[str, FloatImage]) -> None:
@@ -378,3 +381,18 @@ def _own_plate(plate: Plate, name: str) -> Source:
 
 def _source(plate: Plate, names: list[str] | tuple[str, ...], label: str = "plate") -> Source:
     return Source(plate, tuple(plate.index(name) for name in names), f"{label}:{' '.join(names)}")
+
+
+def as_slice(places: range) -> slice:
+    """An index that takes these places; they run upward from 0 or more."""
+    return slice(places.start, places.stop, places.step)
+
+
+def _meeting(places: range, shift: int, size: int) -> tuple[slice, slice]:
+    """Which of some places lie within ``0 .. size`` once shifted, counted from the first, and where they lie there."""
+    first = max(0, -(-(-shift - places.start) // places.step))
+    last = min(len(places), -(-(size - shift - places.start) // places.step))
+    if last <= first:
+        return slice(0, 0), slice(0, 0)
+    inside = places[first:last]
+    return slice(first, last), slice(inside.start + shift, inside.stop + shift, inside.step)

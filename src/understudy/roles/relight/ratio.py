@@ -8,7 +8,7 @@ import numpy as np
 
 from understudy.contracts.engine import Control
 from understudy.contracts.plate import FloatImage
-from understudy.roles.relight.aovs import Aovs, Rows
+from understudy.roles.relight.aovs import Aovs, Rows, as_slice
 from understudy.roles.relight.bands import each_band
 from understudy.roles.relight.fit import FittedLight, fit_light
 from understudy.roles.relight.lights import Lighting
@@ -42,21 +42,15 @@ def sample(aovs: Aovs) -> Samples:
     """A grid of a plate's pixels with its normals and, where known, albedo and position."""
     plate = aovs.plate
     step = max(1, int(np.ceil(np.sqrt(plate.width * plate.height / _SAMPLES))))
-    columns = slice(min(step // 2, plate.width - 1), None, step)
+    columns = range(min(step // 2, plate.width - 1), plate.width, step)
     lines = range(min(step // 2, plate.height - 1), plate.height, step)
-    found: list[tuple[FloatImage, Rows]] = [(_color(aovs, y, y + 1)[:, columns], aovs.rows(y, y + 1)) for y in lines]
-
-    def joined(planes: list[Planes]) -> FloatImage:
-        return np.concatenate([np.stack(part)[:, columns] for part in planes], axis=1)
-
-    rows = [each for _, each in found]
-    rgb = np.concatenate([color for color, _ in found], axis=1)
+    rows = aovs.grid(lines, columns)
+    assert rows.normal is not None
+    rgb = _color(aovs, lines, columns)
     rgb = rgb if len(rgb) == 3 else np.repeat(rgb, 3, axis=0)
-    normal = joined([each.normal for each in rows if each.normal is not None])
-    position = joined([each.position for each in rows if each.position is not None]) if aovs.has_position else None
-    albedo = joined([each.albedo for each in rows if each.albedo is not None]) if aovs.has("albedo") else None
-    cover = np.concatenate([each.cover[columns] for each in rows])
-    weight = np.concatenate([np.broadcast_to(each.confidence, each.cover.shape)[columns] for each in rows])
+    albedo = None if rows.albedo is None else np.stack(rows.albedo)
+    cover = rows.cover
+    weight = np.broadcast_to(rows.confidence, cover.shape)
     # Half-covered pixels show two surfaces; their color is not that of one under light.
     weight = np.where(cover > 0.5, np.maximum(weight, 0), np.float32(0))
     if albedo is None and plate.premultiplied:
@@ -65,13 +59,7 @@ def sample(aovs: Aovs) -> Samples:
         # Beyond these it is no surface that reflects: a lamp, a highlight, a hole.
         plausible = (albedo.min(axis=0) > _DARKEST) & (albedo.max(axis=0) < _BRIGHTEST)
         weight = np.where(plausible, weight, np.float32(0))
-    return Samples(
-        rgb,
-        (normal[0], normal[1], normal[2]),
-        None if position is None else (position[0], position[1], position[2]),
-        albedo,
-        weight,
-    )
+    return Samples(rgb, rows.normal, rows.position, albedo, weight)
 
 
 def estimate_light(aovs: Aovs) -> FittedLight:
@@ -97,19 +85,19 @@ def multiply(
         Mean confidence over covered pixels (None if there are none), and facts for the report.
     """
     floor = _floor(aovs, present)
-    limit = np.float32(limit_stops)
+    limit = np.float32(2.0**limit_stops)
 
     def band(top: int, bottom: int) -> tuple[int, float, int, float, float]:
         rows = aovs.rows(top, bottom)
         assert rows.normal is not None
         before = _light(present, rows)
         after = before if new is present else _light(new, rows)
-        stops = np.log2((after + floor) / (before + floor))
+        ratio = (after + floor) / (before + floor)
         known = (dot(rows.normal, rows.normal) > 0) & (rows.cover > 0)
         trust = np.where(known, np.clip(rows.confidence, 0, 1), np.float32(0))
-        limited = (np.abs(stops) > limit).any(axis=0) & known
-        ratio = np.exp2(np.clip(stops, -limit, limit) * trust)
-        color = _color(aovs, top, bottom)
+        limited = known & ((ratio < 1 / limit) | (ratio > limit)).any(axis=0)
+        ratio = _trusted(np.clip(ratio, 1 / limit, limit, out=ratio), trust)
+        color = _color(aovs, range(top, bottom), range(aovs.plate.width))
         with np.errstate(over="ignore"):
             scaled = color * (ratio if len(color) == 3 else ratio.mean(axis=0, keepdims=True))
             relit = np.clip(scaled, -_LARGEST, _LARGEST)
@@ -129,6 +117,14 @@ def multiply(
     return (sum(part[1] for part in parts) / covered if covered else None), facts
 
 
+def _trusted(ratio: FloatImage, trust: FloatImage) -> FloatImage:
+    """``ratio`` to the power of ``trust``, and exactly itself or 1 where that is 1 or 0."""
+    if ((trust > 0) & (trust < 1)).any():
+        power = np.exp2(np.log2(ratio) * trust)
+        return np.where(trust == 1, ratio, power)
+    return np.where(trust > 0, ratio, np.float32(1))
+
+
 def _light(light: Light, rows: Rows) -> FloatImage:
     assert rows.normal is not None
     return np.maximum(light.matte(rows.normal, rows.position), 0)
@@ -142,7 +138,7 @@ def _floor(aovs: Aovs, present: Light) -> np.float32:
     return np.float32(max(_FLOOR * mean, 1e-6))
 
 
-def _color(aovs: Aovs, top: int, bottom: int) -> FloatImage:
+def _color(aovs: Aovs, lines: range, columns: range) -> FloatImage:
     names = aovs.group.names
-    part = aovs.plate.pixels[top:bottom]
+    part = aovs.plate.pixels[as_slice(lines), as_slice(columns)]
     return np.stack([part[..., aovs.plate.index(name)].ravel() for name in names])

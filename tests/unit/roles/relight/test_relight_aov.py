@@ -160,6 +160,21 @@ def test_depth_is_distance_along_the_axis() -> None:
     assert y[0, 0] == -y[-1, 0]
 
 
+@pytest.mark.parametrize("at", [(0, 0), (-7, 5), (9, -3), (200, 0)])
+def test_a_grid_is_the_same_samples_as_whole_rows(at: tuple[int, int]) -> None:
+    plates = ball()
+    source, normal = plates["plate"], plates["normal"]
+    height, width = source.height, source.width
+    moved = replace(normal, data_window=Window(*at, normal.width, normal.height))
+    aovs = Aovs({"plate": source, "normal": moved}, RelightParams(field_of_view=90), ColorConfig.load())
+    lines, columns = range(2, height, 3), range(1, width, 4)
+    whole, some = aovs.rows(0, height), aovs.grid(lines, columns)
+    assert whole.normal is not None
+    assert some.normal is not None
+    for all_of, few in zip((whole.cover, *whole.normal), (some.cover, *some.normal), strict=True):
+        assert np.array_equal(few, all_of.reshape(height, width)[2::3, 1::4].ravel())
+
+
 def test_edges_are_associated_and_nothing_is_lit_where_alpha_is_zero() -> None:
     plates = ball()
     source = plates["plate"]
