@@ -69,6 +69,13 @@ _PLATE = (('"acescct"', '"plate"'), ("domain = [0.0, 1.0]\n", ""))
         pytest.param("", "out = out.astype(np.float16).astype(np.float32)", (), {"precision"}, id="half"),
         pytest.param("", "out = out * np.float32(1.05)", _PLATE, {"constant"}, id="brightens"),
         pytest.param("", "assert image.shape[0] > 12", (), {"odd-sizes"}, id="small sizes"),
+        pytest.param(
+            "",
+            "out = out * np.float32(1.001)",
+            (("radius = 0", "radius = 0\nbounded = true"),),
+            {"bounded"},
+            id="leaves",
+        ),
         pytest.param("", "out = np.where(out > 6e4, np.nan, out)", _PLATE, {"finite"}, id="NaN"),
     ],
 )

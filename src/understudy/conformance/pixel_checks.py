@@ -10,7 +10,9 @@ from understudy.conformance.report import CheckFailedError, CheckSkippedError
 from understudy.conformance.subject import DARK, HIGHLIGHT, Subject, flat, texture, wide_range
 from understudy.contracts.errors import UsageError
 from understudy.contracts.manifest import Role
+from understudy.contracts.model import Region
 from understudy.contracts.plate import FloatImage
+from understudy.roles.resample import clamp_to_neighbors
 
 _LARGEST_PROBE = 160
 """Radius in pixels up to which reach is measured; a wider frame would make the check slow."""
@@ -114,6 +116,24 @@ def scales(subject: Subject) -> str:
         else:
             raise CheckFailedError(f"a scale of {other} was accepted", "list every scale in contract.scales, or none")
     return ", ".join(map(str, tried))
+
+
+def bounded(subject: Subject) -> str:
+    """A pack that declares bounded stays within the extremes of the 4x4 samples around each result."""
+    if not subject.contract.bounded:
+        raise CheckSkippedError("the manifest does not say bounded = true")
+    if subject.pack.role is not Role.UPSCALE:
+        raise CheckFailedError("only an upscaler can be bounded", "leave bounded out")
+    picture = wide_range(49, 61)
+    tried = [Fraction(str(scale)) for scale in subject.contract.scales] or [Fraction(3, 2), Fraction(2), Fraction(7, 3)]
+    for scale in tried:
+        out = subject.enlarges(picture, scale)
+        held = out.copy()
+        clamp_to_neighbors(held, picture, Region(0, 0, 0, 0, out.shape[1], out.shape[0]), scale)
+        if not np.array_equal(held, out):
+            found = f"at {scale}, results leave their neighbors by up to {float(np.abs(held - out).max()):.3g}"
+            raise CheckFailedError(found, "limit them, or leave bounded out and let the engine hold alpha")
+    return f"nothing leaves its neighbors at {', '.join(map(str, tried))}"
 
 
 def negatives(subject: Subject) -> str:

@@ -29,6 +29,7 @@ _PIXEL: tuple[tuple[str, Check], ...] = (
     ("negatives", pixel_checks.negatives),
     ("constant", pixel_checks.constant),
     ("scales", pixel_checks.scales),
+    ("bounded", pixel_checks.bounded),
 )
 _MOTION: tuple[tuple[str, Check], ...] = (
     ("no-motion", motion_checks.no_motion),

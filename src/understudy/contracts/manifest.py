@@ -123,6 +123,8 @@ class Contract(_Part):
         confidence: The model gives its own confidence.
         max_batch: Tiles of one size that one call may take together; each must come out with the bytes it has alone.
             Worth it where small tiles leave a GPU idle. A graph needs a free batch axis for it.
+        bounded: Whatever an upscaler returns with its default options lies within the extremes of the 4x4 input samples
+            around it (more when shrinking), so that alpha need not be held there afterward. Unused by other roles.
     """
 
     channels: Literal[0, 1, 3] = 3
@@ -137,6 +139,7 @@ class Contract(_Part):
     deterministic: bool = True
     confidence: bool = False
     max_batch: int = Field(1, ge=1, le=64)
+    bounded: bool = False
 
     @model_validator(mode="after")
     def _domain_in_order(self) -> "Contract":

@@ -125,8 +125,8 @@ def _doubt(
     result = read_tile(pixels, window, Window(window.x, top, window.width, bottom - top), color)
     with np.errstate(over="ignore", invalid="ignore"):
         back = apply(result, rows, columns, in_x=window.x, in_y=top)
-        level = np.maximum(cv2.dilate(np.abs(source).max(axis=2), np.ones((9, 9), np.uint8)), _LEVEL)
-        error = np.minimum(np.abs(back - source[core]).max(axis=2) / level[core], 1)
+        level = np.maximum(cv2.dilate(_largest(source), np.ones((9, 9), np.uint8)), _LEVEL)
+        error = np.minimum(_largest(back - source[core]) / level[core], 1)
         fine = np.zeros(source.shape[:2], np.float32)
         for channel in np.moveaxis(source, 2, 0):  # OpenCV takes few channels at once
             np.maximum(fine, np.abs(channel - cv2.GaussianBlur(np.ascontiguousarray(channel), (5, 5), 1)), out=fine)
@@ -134,3 +134,12 @@ def _doubt(
         unseen = 1.05 * float(1 - 1 / scale) ** 0.6
         expected = np.hypot(error, np.float32(unseen) * detail)
     return np.nan_to_num(error, nan=1.0, posinf=1.0), np.nan_to_num(expected, nan=1.0, posinf=1.0)
+
+
+def _largest(image: FloatImage) -> FloatImage:
+    """The largest absolute value of each pixel's channels; numpy's own reduction of so short an axis is slow."""
+    first, *others = np.moveaxis(image, 2, 0)
+    largest = np.abs(first)
+    for channel in others:
+        np.maximum(largest, np.abs(channel), out=largest)
+    return largest

@@ -7,7 +7,6 @@ first moment, so that a constant stays and a ramp stays a ramp. Each axis is a b
 blocks by matrix products: one path for every factor, up and down, at the speed of a fixed-factor library call.
 """
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +21,11 @@ import numpy.typing as npt
 
 from understudy.contracts.model import Region
 from understudy.contracts.plate import FloatImage
+from understudy.roles.limits import WIDE, Indices, Part, limit, limits, neighborhood
 
 Weights = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
 
 _BLOCK = 16
-_WIDE = 4
 _NEAR_OVERFLOW = 1e36
 HEADROOM = np.float32(2.0**-8)
 """Factor under which sums of the largest floats stay finite; exact, as a power of two is."""
@@ -198,23 +196,23 @@ def limited(
     count = image.shape[2]
     height, width = len(rows.starts), len(columns.starts)
     out = np.empty((height, width, count), np.float32)
-    if count > _WIDE:
-        for at in range(0, count, _WIDE):
-            out[..., at : at + _WIDE] = limited(
-                np.ascontiguousarray(image[..., at : at + _WIDE]),
+    if count > WIDE:
+        for at in range(0, count, WIDE):
+            out[..., at : at + WIDE] = limited(
+                np.ascontiguousarray(image[..., at : at + WIDE]),
                 rows,
                 columns,
                 in_x=in_x,
                 in_y=in_y,
                 overshoot=overshoot,
-                neighbors=None if neighbors is None else np.ascontiguousarray(neighbors[..., at : at + _WIDE]),
+                neighbors=None if neighbors is None else np.ascontiguousarray(neighbors[..., at : at + WIDE]),
             )
         return out
     if near_overflow(image):
         near = None if neighbors is None else neighbors * HEADROOM
         far = limited(image * HEADROOM, rows, columns, in_x=in_x, in_y=in_y, overshoot=overshoot, neighbors=near)
         return from_headroom(far)
-    reach = 0 if overshoot is None else _neighborhood(max(rows.stretch, columns.stretch))
+    reach = 0 if overshoot is None else neighborhood(max(rows.stretch, columns.stretch))
     left, right = _lacking(columns, in_x, image.shape[1], reach)
     top, bottom = _lacking(rows, in_y, image.shape[0], reach)
     padding = ((top, bottom), (left, right), (0, 0))
@@ -229,8 +227,8 @@ def limited(
         middle = _across(whole, cells, x0, lines[0].start - y0, lines[-1].stop - y0)
         _down(middle, lines, out.reshape(height, -1)[begin:end, first * count : last * count])
         if overshoot is not None:
-            part = _Part(rows.floors[begin:end] - y0, columns.floors[first:last] - x0, reach)
-            _limit(out[begin:end, first:last], around, part, overshoot)
+            part = Part(rows.floors[begin:end] - y0, columns.floors[first:last] - x0, reach)
+            limit(out[begin:end, first:last], around, part, overshoot)
 
     # Chunks stay in the cache from the first product to the limits, and touch disjoint parts of the output.
     chunks = list(product(_groups(down, _CHUNK_ROWS), _groups(across, _CHUNK_COLUMNS)))
@@ -267,21 +265,6 @@ def convolve(image: FloatImage, kernel: Weights) -> FloatImage:
     return out
 
 
-def extremes(image: FloatImage, reach: int = 2) -> tuple[FloatImage, FloatImage]:
-    """Minimum and maximum over the samples ``i - reach + 1 .. i + reach`` on both axes, per channel.
-
-    Args:
-        image: ``(h, w, n)`` with n at most 4.
-        reach: Samples to the right; 2 makes the 4x4 around a center between ``i`` and ``i + 1``.
-    """
-    box = np.ones((2 * reach, 2 * reach), np.uint8)
-    anchor = (reach - 1, reach - 1)
-    low, high = np.empty_like(image), np.empty_like(image)
-    cv2.erode(image, box, dst=low, anchor=anchor)
-    cv2.dilate(image, box, dst=high, anchor=anchor)
-    return low, high
-
-
 def clamp_to_neighbors(out: FloatImage, image: FloatImage, region: Region, scale: Fraction) -> None:
     """Limits ``out`` in place to the extremes of the 4x4 input samples around each center, stretched when shrinking.
 
@@ -304,18 +287,27 @@ def hold_to_neighbors(out: FloatImage, image: FloatImage, region: Region, scale:
         scale: Output pixels per input pixel.
         overshoot: ``k`` there; 0 allows none.
     """
-    for at in range(0, image.shape[2], _WIDE):
-        few = np.ascontiguousarray(image[..., at : at + _WIDE])
-        _hold(out[..., at : at + _WIDE], few, region, scale, overshoot)
+    for at in range(0, image.shape[2], WIDE):
+        few = np.ascontiguousarray(image[..., at : at + WIDE])
+        _hold(out[..., at : at + WIDE], few, region, scale, overshoot)
 
 
 def _hold(out: FloatImage, image: FloatImage, region: Region, scale: Fraction, overshoot: float) -> None:
-    reach = _neighborhood(max(Fraction(1), 1 / scale))
+    reach = neighborhood(max(Fraction(1), 1 / scale))
     rows = np.clip(centers(scale, region.y, region.height)[0] - region.in_y, 0, image.shape[0] - 1)
     columns = np.clip(centers(scale, region.x, region.width)[0] - region.in_x, 0, image.shape[1] - 1)
-    for begin in range(0, region.height, _LIMIT_ROWS):
-        part = _Part(rows[begin : begin + _LIMIT_ROWS], columns, reach)
-        _limit(out[begin : begin + _LIMIT_ROWS], image, part, overshoot)
+
+    def strip(begin: int) -> None:
+        view = out[begin : begin + _LIMIT_ROWS]
+        # Most often all is within the limits; a copy is quicker to look at than a view of one channel of several.
+        copy = np.ascontiguousarray(view)
+        for lines, low, high in limits(copy, image, Part(rows[begin : begin + _LIMIT_ROWS], columns, reach), overshoot):
+            if (lines < low).any() or (lines > high).any():
+                np.minimum(np.maximum(lines, low, out=lines), high, out=lines)
+                view[...] = copy
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(strip, range(0, region.height, _LIMIT_ROWS)))
 
 
 def _keep_moments(weights: Weights, distance: Weights) -> Weights:
@@ -342,15 +334,6 @@ class _Block:
     start: int
     stop: int
     matrix: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Which input row and column each output row and column lies at, and how far its neighborhood reaches."""
-
-    rows: Indices
-    columns: Indices
-    reach: int
 
 
 @lru_cache(maxsize=64)
@@ -380,10 +363,6 @@ def _plan(which: Axis, channels: int) -> tuple[_Block, ...]:
 def _groups(blocks: tuple[_Block, ...], size: int) -> Iterator[tuple[_Block, ...]]:
     for at in range(0, len(blocks), size):
         yield blocks[at : at + size]
-
-
-def _neighborhood(stretch: Fraction) -> int:
-    return math.ceil(2 * stretch)
 
 
 def _lacking(which: Axis, first: int, count: int, reach: int) -> tuple[int, int]:
@@ -421,48 +400,3 @@ def _down(middle: FloatImage, blocks: tuple[_Block, ...], out: FloatImage) -> No
         step = max(1, _ONE_THREAD // block.matrix.size)
         for at in range(0, source.shape[1], step):
             np.matmul(block.matrix, source[:, at : at + step], out=target[:, at : at + step])
-
-
-def _limit(out: FloatImage, image: FloatImage, part: _Part, overshoot: float) -> None:
-    """Limits a chunk in place; ``part`` holds indices into ``image``."""
-    reach = part.reach
-    top, bottom = max(0, int(part.rows[0]) + 1 - reach), int(part.rows[-1]) + reach + 1
-    left, right = max(0, int(part.columns[0]) + 1 - reach), int(part.columns[-1]) + reach + 1
-    low, high = extremes(np.ascontiguousarray(image[top:bottom, left:right]), reach)
-    if overshoot:
-        share, room = np.float32(overshoot), high - low
-        low, high = low - share * np.minimum(np.abs(low), room), high + share * np.minimum(np.abs(high), room)
-    low, high = _picked(low, part.columns - left), _picked(high, part.columns - left)
-    for begin, end, each in _runs(part.rows):
-        row, last = int(part.rows[begin]) - top, int(part.rows[end - 1]) - top + 1
-        # Rows that share their neighbors as one axis: a few large operations instead of many small ones.
-        strip = out[begin:end].reshape(last - row, each, *out.shape[1:])
-        np.maximum(strip, low[row:last, None], out=strip)
-        np.minimum(strip, high[row:last, None], out=strip)
-
-
-def _runs(rows: Indices) -> Iterator[tuple[int, int, int]]:
-    """Ranges ``begin .. end`` in which the row goes up by one after every ``each`` outputs."""
-    steps = np.flatnonzero(np.diff(rows)) + 1
-    edges = [0, *steps.tolist(), len(rows)]
-    begin = 0
-    while begin < len(edges) - 1:
-        each = edges[begin + 1] - edges[begin]
-        end = begin + 1
-        while (
-            end < len(edges) - 1
-            and edges[end + 1] - edges[end] == each
-            and rows[edges[end]] - rows[edges[end - 1]] == 1
-        ):
-            end += 1
-        yield edges[begin], edges[end], each
-        begin = end
-
-
-def _picked(image: FloatImage, columns: Indices) -> FloatImage:
-    """Whole pixels by column; of four channels as one item of 16 bytes, which numpy moves faster."""
-    height, _, count = image.shape
-    if count != _WIDE:
-        return image.take(columns, axis=1)
-    packed = image.view(np.complex128)[..., 0]
-    return packed.take(columns, axis=1).view(np.float32).reshape(height, len(columns), count)

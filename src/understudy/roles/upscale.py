@@ -2,14 +2,15 @@
 """Upscaling: a plate in, a plate of another size out; color by the pack, everything else by its kind.
 
 Color and, where the pack is a filter on plate values, alpha go through the pack together, so that premultiplied edges
-keep no fringe; alpha is then held within its neighbors. Depth, normals, positions, vectors and unknown data are
-interpolated linearly, which never overshoots. Identifiers take the nearest sample, bit for bit. Both windows are
-scaled; when a corner falls between pixels the window grows outward and samples keep their absolute phase.
+keep no fringe; alpha is then held within its neighbors, unless the pack promises that. Depth, normals, positions,
+vectors and unknown data are interpolated linearly, which never overshoots. Identifiers take the nearest sample, bit for
+bit. Both windows are scaled; when a corner falls between pixels the window grows outward and samples keep their
+absolute phase.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -52,11 +53,13 @@ class _Unit:
         channels: Positions in the plate.
         alpha: Position in the plate of their alpha; None without. It goes through the model when it is in ``channels``.
         divide: Multiply by alpha before the filter and divide after it.
+        hold: The model may leave an alpha's neighbors.
     """
 
     channels: tuple[int, ...]
     alpha: int | None = None
     divide: bool = False
+    hold: bool = True
 
     @property
     def color(self) -> list[int]:
@@ -100,6 +103,8 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     groups = _groups(plate, params)
     encoded = EncodedModel(model, tools.color, plate.colorspace, options=params.options, draft=params.draft)
     units = _units(plate, groups, contract, scale)
+    if contract.bounded and model.settle(params.options) == model.settle({}):
+        units = tuple(replace(unit, hold=False) for unit in units)
     window = plate.data_window.scaled(scale)
     tiles = plan_tiles(plate.data_window, contract, scale=scale, side=params.tile, reach=0 if scale == 1 else _REACH)
     color = [plate.index(name) for group in groups if group.kind is ChannelKind.COLOR for name in group.names]
@@ -209,7 +214,7 @@ def _model(unit: _Unit, plate: Plate, encoded: EncodedModel, tile: Tile, scale: 
     x = read_tile(plate.pixels, plate.data_window, tile.source, unit.channels)
     if not unit.divide:
         y = yield from encoded.resized(x, tile, scale)
-        if unit.own_alpha is not None and scale != 1:
+        if unit.own_alpha is not None and unit.hold and scale != 1:
             _hold_alpha(y, x, unit.own_alpha, tile, scale)
         return y
     return (yield from _divided(unit, x, plate, encoded, tile, scale))
@@ -231,7 +236,8 @@ def _divided(
     if unit.own_alpha is None:
         after = _filtered_alpha(before, tile, scale)
     else:
-        _hold_alpha(y, times, unit.own_alpha, tile, scale)
+        if unit.hold:
+            _hold_alpha(y, times, unit.own_alpha, tile, scale)
         after = y[..., unit.own_alpha, None]
     if (after < 1).any():
         plain = yield from encoded.resized(x, tile, scale)
@@ -250,11 +256,11 @@ def _divided(
 
 def _hold_alpha(y: FloatImage, x: FloatImage, at: int, tile: Tile, scale: Fraction) -> None:
     """Holds the alpha of ``y`` within its neighbors in ``x``, in place."""
-    alpha = x[..., at]
+    alpha = np.ascontiguousarray(x[..., at, None])
     if alpha.min() == alpha.max():
         y[..., at] = alpha[0, 0]
     else:
-        clamp_to_neighbors(y[..., at, None], np.ascontiguousarray(alpha[..., None]), tile.region, scale)
+        clamp_to_neighbors(y[..., at, None], alpha, tile.region, scale)
 
 
 def _filtered_alpha(alpha: FloatImage, tile: Tile, scale: Fraction) -> FloatImage:

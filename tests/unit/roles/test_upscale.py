@@ -11,8 +11,10 @@ import pytest
 from understudy.contracts.engine import Control
 from understudy.contracts.errors import JobCancelledError, UsageError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult, UpscaleParams
+from understudy.contracts.model import Region
 from understudy.contracts.plate import FloatImage, Plate, SampleType, Window, blank_plate
 from understudy.roles.engine import LocalEngine
+from understudy.roles.resample import clamp_to_neighbors
 
 FILTERS = ["lanczos", "bicubic-back-projection"]
 SCALES = ["2", "3", "4", "3/2", "1.37"]
@@ -162,6 +164,16 @@ def test_negatives_and_the_largest_floats_survive(engine: LocalEngine, pack: str
 def soft_disc(size: int = 48) -> npt.NDArray[np.float64]:
     rows, columns = np.mgrid[:size, :size]
     return np.clip((14 - np.hypot(rows - size / 2 + 0.3, columns - size / 2)) / 3 + 0.5, 0, 1)[..., None]
+
+
+@pytest.mark.parametrize("antiringing", ["hard", "soft", "off"])
+def test_alpha_stays_within_its_neighbors_whatever_the_option(engine: LocalEngine, antiringing: str) -> None:
+    source = plate(np.repeat(soft_disc() > 0.5, 4, axis=2), "R G B A")
+    out = result(engine, source, "2", "lanczos", options={"antiringing": antiringing}).pixels
+    held = out[..., 3:].copy()
+    clamp_to_neighbors(held, source.pixels[..., 3:], Region(0, 0, 0, 0, out.shape[1], out.shape[0]), Fraction(2))
+    assert np.array_equal(held, out[..., 3:])
+    assert (out[..., :3].max() > 1) == (antiringing != "hard")
 
 
 @pytest.mark.parametrize("pack", FILTERS)

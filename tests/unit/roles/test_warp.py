@@ -64,6 +64,14 @@ def test_a_sun_leaves_no_ring_and_alpha_no_overshoot() -> None:
     assert bounded.max() == 1
 
 
+def test_alpha_is_held_beside_its_color() -> None:
+    flow = (RNG.standard_normal((29, 41, 2)) * 3).astype(np.float32)
+    both = warp(IMAGE, WINDOW, WINDOW, flow, "sharp", [0, 5, 2], held=[5])
+    assert np.array_equal(both[..., [0, 2]], warp(IMAGE, WINDOW, WINDOW, flow, "sharp", [0, 2]))
+    assert np.array_equal(both[..., 1:2], warp(IMAGE, WINDOW, WINDOW, flow, "bounded", [5]))
+    assert not np.array_equal(both[..., 1:2], warp(IMAGE, WINDOW, WINDOW, flow, "sharp", [5]))
+
+
 def test_sharp_beats_linear_on_detail() -> None:
     x = np.arange(64, dtype=np.float32)
     wave = lambda shift: np.broadcast_to(0.5 + 0.3 * np.sin((x + shift) * 1.2)[None, :, None], (16, 64, 1)).astype("f4")  # noqa: E731
