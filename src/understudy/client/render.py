@@ -15,8 +15,10 @@ from blake3 import blake3
 
 from understudy.client.channel import open_channel
 from understudy.client.run_call import Watch
+from understudy.client.sender import sender_from_environment
 from understudy.client.status import error_from_call
 from understudy.codec.address import Replicas
+from understudy.codec.jobs import priority_to_pb
 from understudy.codec.messages import Malformed, decoder
 from understudy.codec.protocol import (
     MAX_MESSAGE_BYTES,
@@ -73,6 +75,7 @@ def render_by_reference(
         UnderstudyError: Any of the tree, as a render in this process raises it.
     """
     control.check()
+    sender = sender_from_environment()
     request = pb.RenderRequest(
         request_id=uuid.uuid4().hex,
         graph=document,
@@ -80,6 +83,8 @@ def render_by_reference(
         draft=draft,
         resume=resume,
         ocio_config=ocio_config,
+        priority=priority_to_pb(sender.priority),
+        user=sender.user,
     )
     if request.ByteSize() > MAX_MESSAGE_BYTES:
         raise UsageError(f"the graph document takes {request.ByteSize() / 1e6:.1f} MB, too much for one call")

@@ -292,6 +292,28 @@ def test_a_deadline_stops_the_render(serve: Serve, engine: FakeEngine, shot: Pat
     wait_until(lambda: not _renders(), "the render's thread ends")
 
 
+def test_each_request_of_a_render_waits_in_the_queue_as_its_user_s(
+    serve: Serve, engine: FakeEngine, shot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve(Renaming(engine, "endless"))
+    monkeypatch.setenv("UNDERSTUDY_USER", "zoe")
+    monkeypatch.setenv("UNDERSTUDY_PRIORITY", "batch")
+    cancel = threading.Event()
+
+    def run() -> None:
+        with pytest.raises(JobCancelledError):
+            render(service.address, upscale(shot), control=Control(cancelled=cancel.is_set))
+
+    rendering = threading.Thread(target=run)
+    rendering.start()
+    assert engine.entered.acquire(timeout=20)
+    running = service._servicer.queue.snapshot().running
+    assert {(job.user, job.priority.value, job.label) for job in running} == {("zoe", "batch", "upscale lanczos")}
+    cancel.set()
+    rendering.join(20)
+    assert engine.stopped.wait(20)
+
+
 def test_no_more_renders_than_allowed(serve: Serve, engine: FakeEngine, shot: Path) -> None:
     service = serve(Renaming(engine, "endless"), max_renders=1)
 
