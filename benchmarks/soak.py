@@ -3,8 +3,8 @@
 
 One real service, several real client processes. Every request has a right answer that is known beforehand and differs
 from all others, so a wrong, lost or crossed result is seen. Clients are killed (``kill -9``) in the middle of requests
-and started again; a pack's folder is rewritten with another version while it is in use. After each round all clients
-leave, and what the service still holds is read from ``/proc``.
+and started again; a pack's folder is rewritten with another version while it is in use; packs are loaded and unloaded.
+After each round all clients leave, and what the service still holds is read from ``/proc`` and from its metrics.
 
     python benchmarks/soak.py                 20,000 small and 500 large requests
     python benchmarks/soak.py --quick         a few hundred
@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from proof.crew import Crew
-from proof.exact_pack import write_pack
+from proof.exact_pack import PACK_ID, write_pack
 from proof.judgment import Sample, leaks, log_wrong, requests_wrong
 from proof.served import Facts, Served, wait_at_rest
+from proof.tensors import Repository
 
 _SHOWN = 20
+_MOVED = ("identity-upscale", "identity-onnx-upscale", "lanczos", PACK_ID)
 
 
 def main() -> int:
@@ -53,6 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20, help="rests, each with a look at the service")
     parser.add_argument("--kills", type=int, default=40, help="clients killed in the middle of requests")
     parser.add_argument("--reloads", type=int, default=60, help="times that the pack's folder is rewritten")
+    parser.add_argument("--moves", type=int, default=60, help="times that an operator loads or unloads a pack")
     parser.add_argument("--most-growth", type=float, default=0.05, help="share that memory may grow by")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="300 small and 6 large requests, smaller ones")
@@ -60,7 +63,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.small, options.large, options.large_size = 300, 6, (480, 270)
-        options.rounds, options.clients, options.kills, options.reloads = 3, 2, 2, 3
+        options.rounds, options.clients, options.kills, options.reloads, options.moves = 3, 2, 2, 3, 3
         options.most_growth = 0.25  # so soon the allocator has not settled
     return options
 
@@ -113,6 +116,7 @@ def _rounds(options: argparse.Namespace, crew: Crew, served: Served, pack: Path)
     total = options.small + options.large
     version = 0
     samples = []
+    repository = Repository(served.address)
 
     def reload(_: Crew) -> None:
         nonlocal version
@@ -122,8 +126,13 @@ def _rounds(options: argparse.Namespace, crew: Crew, served: Served, pack: Path)
     def kill(crew: Crew) -> None:
         crew.kill_one(dice)
 
+    def move(_: Crew) -> None:
+        pack = dice.choice(_MOVED)
+        repository.load(pack) if dice.random() < 0.5 else repository.unload(pack)
+
     for number in range(options.rounds):
         acts: list[Callable[[Crew], None]] = [kill] * _share(options.kills, number, options.rounds)
+        acts += [move] * _share(options.moves, number, options.rounds)
         acts += [reload] * _share(options.reloads, number, options.rounds)
         events = [(dice.random(), act) for act in acts]
         crew.work(range(*(total * n // options.rounds for n in (number, number + 1))), events)
@@ -132,6 +141,7 @@ def _rounds(options: argparse.Namespace, crew: Crew, served: Served, pack: Path)
         counters = served.gauges()
         samples.append(Sample(number, round(time.monotonic() - started, 1), served.facts(), counters))
         sys.stderr.write(f"round {number + 1} of {options.rounds}: {crew.tally()}, {samples[-1].line()}\n")
+    repository.close()
     return samples, version
 
 

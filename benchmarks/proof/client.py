@@ -11,20 +11,20 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from proof.exact_pack import PACK_ID
-from proof.plan import CANCEL, DEADLINE, TRANSPORTS, Item, plan_item, request_of, wrong
+from proof.plan import CANCEL, DEADLINE, TENSORS, TRANSPORTS, USERS, Item, plan_item, request_of, wrong
+from proof.tensors import TensorClient
 from understudy.client.engine import RemoteEngine
+from understudy.client.sender import Sender
 from understudy.contracts.engine import Control, Engine
-from understudy.contracts.errors import JobCancelledError, UnavailableError, UnderstudyError
-from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.contracts.errors import JobCancelledError, UnavailableError
+from understudy.contracts.jobs import RoleRequest
 from understudy.roles.engine import LocalEngine
 
 _TIMEOUT_S = 300.0
-_ATTEMPTS = 400
 
 
 def main() -> int:
@@ -39,17 +39,45 @@ def main() -> int:
     options = parser.parse_args()
     facts = _Facts(options.facts)
     here = LocalEngine(device="cpu")
-    remotes = {name: RemoteEngine(options.address, timeout_s=_TIMEOUT_S, transport=name) for name in TRANSPORTS}
+    ends = _Ends(options.address)
     width, height = options.large_size
     with ThreadPoolExecutor(options.threads) as pool:
         for line in sys.stdin:
             items = [plan_item(options.seed, n, options.large_every, (width, height)) for n in json.loads(line)]
-            list(pool.map(lambda item: _one(item, remotes[item.transport], here, options.address, facts), items))
+            list(pool.map(lambda item: _one(item, ends, here, facts), items))
             print("done", flush=True)
-    for remote in remotes.values():
-        remote.close()
+    ends.close()
     here.close()
     return 0
+
+
+class _Ends:
+    """Connections to the service: one for each user and transport, and one for tensors."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.tensors = TensorClient(address, _TIMEOUT_S)
+        self._engines = {
+            (user, transport): self._engine(user, transport, _TIMEOUT_S) for user in USERS for transport in TRANSPORTS
+        }
+
+    def engine(self, item: Item) -> RemoteEngine:
+        """The one that an item goes by."""
+        return self._engines[item.user, item.transport]
+
+    def hasty(self, item: Item) -> RemoteEngine:
+        """One of its own for an item that gives up soon."""
+        return self._engine(item.user, item.transport, item.after_s)
+
+    def close(self) -> None:
+        """Leaves."""
+        self.tensors.close()
+        for engine in self._engines.values():
+            engine.close()
+
+    def _engine(self, user: str, transport: str, timeout_s: float) -> RemoteEngine:
+        sender = Sender(user=user, priority=USERS[user])
+        return RemoteEngine(self._address, timeout_s=timeout_s, transport=transport, sender=sender)
 
 
 class _Facts:
@@ -63,32 +91,33 @@ class _Facts:
         os.write(self._file, (line + "\n").encode())
 
 
-def _one(item: Item, remote: RemoteEngine, here: Engine, address: str, facts: _Facts) -> None:
+def _one(item: Item, ends: _Ends, here: Engine, facts: _Facts) -> None:
     request = request_of(item)
     facts.add(item.serial, "began")
     started = time.monotonic()
     try:
-        what, more = _outcome(item, request, remote, here, address)
+        what, more = _outcome(item, request, ends, here)
     except Exception as error:
         what, more = "failed", {"said": f"{type(error).__name__}: {error}"}
     facts.add(item.serial, what, pack=item.pack, seconds=round(time.monotonic() - started, 4), **more)
 
 
-def _outcome(
-    item: Item, request: RoleRequest, remote: RemoteEngine, here: Engine, address: str
-) -> tuple[str, dict[str, str]]:
+def _outcome(item: Item, request: RoleRequest, ends: _Ends, here: Engine) -> tuple[str, dict[str, str]]:
     """``right``, ``wrong``, ``cancelled``, ``late`` or ``failed``, and what to say of it."""
+    if item.transport == TENSORS:
+        said = ends.tensors.wrong(request.plates["plate"].take("RGB"), request.request_id)
+        return "wrong" if said else "right", {"said": said}
     try:
         if item.end == DEADLINE:
-            hasty = RemoteEngine(address, timeout_s=item.after_s, transport=item.transport)
+            hasty = ends.hasty(item)
             try:
                 result = hasty.run(request)
             finally:
                 hasty.close()
         elif item.end == CANCEL:
-            result = remote.run(request, _cancel_after(item.after_s))
+            result = ends.engine(item).run(request, _cancel_after(item.after_s))
         else:
-            result = _until_taken(lambda: remote.run(request))
+            result = ends.engine(item).run(request)
     except JobCancelledError as error:
         return "cancelled" if item.end == CANCEL else "failed", {"said": str(error)}
     except UnavailableError as error:
@@ -104,18 +133,6 @@ def _cancel_after(seconds: float) -> Control:
     timer.daemon = True
     timer.start()
     return Control(cancelled=gone.is_set)
-
-
-def _until_taken(call: Callable[[], RoleResult]) -> RoleResult:
-    """Tries again while the service is full, as it asks to."""
-    for _ in range(_ATTEMPTS):
-        try:
-            return call()
-        except UnavailableError as error:
-            if "busy" not in str(error):
-                raise
-            time.sleep(0.05)
-    raise UnderstudyError(f"the service stayed full for {_ATTEMPTS} attempts")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from proof.exact_pack import PACK_ID, gain_of
+from proof.tensors import TENSOR_PACK
 from understudy.contracts.engine import Engine
 from understudy.contracts.jobs import (
     InterpolateParams,
@@ -27,6 +28,7 @@ from understudy.contracts.jobs import (
 )
 from understudy.contracts.lights import DirectionalLight, LightRig
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
+from understudy.contracts.priority import Priority
 
 SAME, GAIN, SOURCE, ENGINE = "same", "gain", "source", "engine"
 """How the right answer is known: the plate; times the gain of the version; one of two plates; by the engine here."""
@@ -42,8 +44,13 @@ _PACKS = (
     ("dis-draft", ENGINE, 3),
 )
 _LARGE = ("identity-upscale", "identity-relight", PACK_ID, "identity-interpolate")
-USERS = ("ann", "bob", "eve")
+USERS = {"ann": Priority.INTERACTIVE, "bob": Priority.NORMAL, "eve": Priority.BATCH}
+"""Who sends, and how urgent it is."""
+
 TRANSPORTS = ("stream", "shared-memory")
+TENSORS = "tensors"
+"""The Open Inference Protocol, beside the transports of our own."""
+
 LARGE = 1 << 16
 """Pixels from which a plate is large."""
 _COMMON = 500
@@ -65,7 +72,6 @@ class Item:
         wait_ms: How long each tile of the gain pack takes beside the work.
         tile: Side of its tiles; 0 for the engine's own.
         user: Who sends it.
-        priority: Its priority's name.
         transport: How its pixels travel.
     """
 
@@ -79,7 +85,6 @@ class Item:
     wait_ms: float = 0.0
     tile: int = 0
     user: str = ""
-    priority: str = "normal"
     transport: str = "stream"
 
 
@@ -93,16 +98,13 @@ def plan_item(seed: int, serial: int, large_every: int, large_size: tuple[int, i
         large_size: Width and height of the large ones.
     """
     dice = random.Random(f"{seed}/{serial}")
-    user = dice.choice(USERS)
-    priority = dice.choice(("interactive", "normal", "batch"))
+    user = dice.choice(list(USERS))
     transport = dice.choice(TRANSPORTS)
     if large_every and serial % large_every == large_every - 1:
         pack = dice.choice(_LARGE)
         truth = next(truth for name, truth, _ in _PACKS if name == pack)
         end, after = (CANCEL, dice.uniform(0.0, 0.5)) if dice.random() < 0.1 else ("", 0.0)
-        return Item(
-            serial, pack, truth, *large_size, end=end, after_s=after, user=user, priority=priority, transport=transport
-        )
+        return Item(serial, pack, truth, *large_size, end=end, after_s=after, user=user, transport=transport)
     pack, truth, _ = dice.choices(_PACKS, weights=[weight for _, _, weight in _PACKS])[0]
     width, height = dice.randint(4, 96), dice.randint(4, 64)
     draw = dice.random()
@@ -120,10 +122,11 @@ def plan_item(seed: int, serial: int, large_every: int, large_size: tuple[int, i
             wait_ms=dice.uniform(1, 8),
             tile=16,
             user=user,
-            priority=priority,
             transport=transport,
         )
-    return Item(serial, pack, truth, width, height, user=user, priority=priority, transport=transport)
+    if pack == TENSOR_PACK and dice.random() < 0.5:
+        transport = TENSORS
+    return Item(serial, pack, truth, width, height, user=user, transport=transport)
 
 
 def request_of(item: Item) -> RoleRequest:
@@ -145,9 +148,7 @@ def request_of(item: Item) -> RoleRequest:
         case _:
             options = {"wait_ms": item.wait_ms} if item.pack == PACK_ID else {}
             params = UpscaleParams(scale=Fraction(1), tile=item.tile, options=options)
-    return RoleRequest(
-        pack=PackPin(id=item.pack), params=params, plates=plates, request_id=f"soak-{item.serial}-{item.user}"
-    )
+    return RoleRequest(pack=PackPin(id=item.pack), params=params, plates=plates, request_id=f"soak-{item.serial}")
 
 
 def wrong(item: Item, request: RoleRequest, result: RoleResult, engine: Engine) -> str:
