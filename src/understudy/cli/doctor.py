@@ -12,7 +12,7 @@ from understudy.contracts.errors import UnderstudyError
 
 _LIBRARIES = (
     "numpy", "OpenImageIO", "opencolorio", "OpenEXR", "opencv-python-headless", "grpcio", "protobuf", "pydantic",
-    "onnxruntime", "onnxruntime-gpu", "torch", "pyblish-base",
+    "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "pyblish-base",
 )  # fmt: skip
 
 

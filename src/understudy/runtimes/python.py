@@ -179,7 +179,10 @@ def _prepare(name: str, pack: PackFiles) -> None:
 
 def _forget(name: str) -> None:
     for loaded in [module for module in list(sys.modules) if module == name or module.startswith(f"{name}.")]:
-        del sys.modules[loaded]
+        module = sys.modules.pop(loaded)
+        owner, _, child = loaded.rpartition(".")
+        if vars(sys.modules.get(owner, module)).get(child) is module:  # the import hung it there, and it would stay
+            delattr(sys.modules[owner], child)
     for known in [module for module in list(_finder.files) if module == name or module.startswith(f"{name}.")]:
         del _finder.files[known]
 
