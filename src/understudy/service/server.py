@@ -142,6 +142,8 @@ class Service:
 
             reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         self.addresses = tuple(_bind(server, address, self._tls) for address in self._wanted)
+        if self._inference is not None:
+            self._inference.listening(tuple(Address.parse(address).port for address in self.addresses))
         try:
             self._watching.start(self.addresses, self._servicer.queue, self._servicer.admission)
         except UsageError:

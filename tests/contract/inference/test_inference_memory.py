@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from contract.inference.rig import Ask, Shared, noise, output, refused, request_
 from understudy.inference_protocol import messages as m
 from understudy.service.oip import shared_memory
 from understudy.service.oip.refusals import RefusedError
-from understudy.service.oip.same_user import SameUser, user_of
+from understudy.service.oip.same_user import SameUser, _asked, user_of
 from understudy.service.oip.settings import InferenceSettings
 from understudy.service.oip.shared_memory import SharedMemory
 
@@ -260,15 +261,18 @@ def test_the_user_at_the_other_end_is_found(serving: Serving, monkeypatch: pytes
             with socket.create_connection((host, listener.getsockname()[1])) as client:
                 port = client.getsockname()[1]
                 shown = f"%5B{host}%5D" if ":" in host else host
-                assert user_of(f"{name}:{shown}:{port}") == os.geteuid()
-                assert SameUser()(f"{name}:{shown}:{port}")
+                peer, ours = f"{name}:{shown}:{port}", listener.getsockname()[1]
+                assert user_of(peer) == user_of(peer, [1, ours]) == os.geteuid()
+                assert _asked(ip_address(host), port, ours) == os.geteuid()
+                assert _asked(ip_address(host), port, 1) is None
+                assert SameUser()(peer)
     assert user_of("ipv4:127.0.0.1:1") is None
     assert user_of("nonsense") is None
     assert user_of("ipv4:999.0.0.1:80") is None
     assert not SameUser()("ipv4:127.0.0.1:1")
     assert SameUser()("unix:")
 
-    monkeypatch.setattr("understudy.service.oip.same_user.user_of", lambda _: 12345)
+    monkeypatch.setattr("understudy.service.oip.same_user.user_of", lambda *_: 12345)
     with Ask(serving().address) as ask, Shared(800) as memory:
         code, said = refused(lambda: register(ask, memory))
         assert (code, "own user" in said) == (Code.PERMISSION_DENIED, True)

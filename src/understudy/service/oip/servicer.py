@@ -95,6 +95,10 @@ class InferenceServicer:
             table[name] = grpc.unary_unary_rpc_method_handler(self._answering(method), _decoder(request), _encode)
         return (grpc.method_handlers_generic_handler(SERVICE, table),)
 
+    def listening(self, ports: tuple[int, ...]) -> None:
+        """Says where the service listens."""
+        self._memory.listening(ports)
+
     def close(self) -> None:
         """Forgets all shared memory."""
         self._memory.close()

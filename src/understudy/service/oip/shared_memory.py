@@ -103,6 +103,10 @@ class SharedMemory:
         with self._lock:
             return len(self._regions)
 
+    def listening(self, ports: tuple[int, ...]) -> None:
+        """Says where the service listens, so that the users at the other ends are found fast."""
+        self._same_user.ports = ports
+
     def owner(self, caller: Caller, peer: str, *, attaching: bool = False) -> str:
         """Whose regions a caller may use.
 
