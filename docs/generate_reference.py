@@ -8,6 +8,7 @@ docstrings and of ``--help``.
 
 import ast
 import dataclasses
+import datetime as dt
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from understudy.cli.main import app
-from understudy.contracts import manifest
+from understudy.contracts import manifest, policy, rights
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.document_problems import is_table
 from understudy.contracts.errors import UnderstudyError
@@ -67,6 +68,16 @@ place, such as `limits.max_requests`. Every section and every field may be left 
 before the file. `$NAME` and `~` in paths are expanded; relative paths start at the file's folder. Names end in their
 unit: `_s` are seconds, `_bytes` bytes. An example that the tests load is
 [`examples/service.toml`](../../examples/service.toml).
+
+"""
+_POLICY_INTRO = """\
+# The show policy
+
+TOML, schema `understudy.policy/1`: which packs a production allows to be loaded, rendered with and published. It is
+found by `--policy FILE`, by `$UNDERSTUDY_POLICY`, and by a service under `[packs] policy`. Unknown fields are errors. A
+policy that is missing or wrong allows nothing; a pack that it refuses ends a command with exit code 7 and a sentence.
+An example that the tests load is [`examples/policy.toml`](../../examples/policy.toml); what a badge means is told in
+[packs](../concepts/packs.md).
 
 """
 _COMMAND_INTRO = """\
@@ -124,7 +135,19 @@ MANIFEST: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[options.NAME]`", manifest.OptionSpec),
     ("`[license]`", manifest.LicenseSpec),
     ("`[training]`", manifest.TrainingSpec),
+    ("`[rights]`", rights.RightsSpec),
+    ("`[[rights.datasets]]`", rights.DatasetSpec),
+    ("`[[rights.ancestors]]`", rights.AncestorSpec),
     ("`[[citation]]`", manifest.Citation),
+)
+POLICY: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("Top level", policy.PolicyDocument),
+    ("`[show]`", policy.Show),
+    ("`[packs]`", policy.PackRules),
+    ("`[[packs.approvals]]`", policy.Approval),
+    ("`[roles.ROLE]`", policy.Rules),
+    ("`[record]`", policy.RecordRules),
+    ("`[publish]`", policy.PublishRules),
 )
 GRAPH: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The document", document.Graph),
@@ -176,6 +199,7 @@ _VARIABLES = (
     ("UNDERSTUDY_USER", "clients", "Whose fair share of a service it is; the login name otherwise."),
     ("UNDERSTUDY_PRIORITY", "clients", "`interactive`, `normal` or `batch`: how soon a service runs the requests."),
     ("XDG_CACHE_HOME", "`understudy serve`", "Where it keeps how long jobs took; `~/.cache` otherwise."),
+    ("UNDERSTUDY_POLICY", "every command", "The show policy where no `--policy` names one."),
     ("UNDERSTUDY_ALLOW_REMOTE_PACKS", "every command", "`1`: packs may be played by models on other servers."),
     ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
@@ -194,6 +218,11 @@ def manifest_page() -> str:
 def graph_page() -> str:
     """The graph document."""
     return "\n".join([_GRAPH_INTRO + _BY, *_model_tables(GRAPH)])
+
+
+def policy_page() -> str:
+    """The show policy."""
+    return "\n".join([_POLICY_INTRO + _BY, *_model_tables(POLICY)])
 
 
 def service_page() -> str:
@@ -289,6 +318,7 @@ def environment_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "pack-manifest.md": manifest_page,
     "graph.md": graph_page,
+    "policy.md": policy_page,
     "service-config.md": service_page,
     "command-line.md": command_page,
     "channel-kinds.md": channels_page,
@@ -390,6 +420,7 @@ def _kind(annotation: Any) -> str:
         float: "number",
         bool: "true or false",
         Fraction: "number or fraction",
+        dt.date: "date",
     }
     return names[annotation]
 

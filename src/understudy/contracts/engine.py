@@ -10,6 +10,7 @@ from understudy.contracts.errors import JobCancelledError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import PackedModel
+from understudy.contracts.rights import Color, RecordState
 
 
 def _ignore(_done: int, _total: int) -> None:
@@ -64,6 +65,11 @@ class PackInfo:
         draft: Id of the lighter pack.
         source: How it was found (``given``, ``env``, ``entry-point`` or ``shipped``), a colon, and its folder.
         manifest: The manifest as JSON types.
+        badge: ``green``, ``amber`` or ``red``, under the engine's policy where it has one; empty when it did not say.
+        badge_reasons: Why, one sentence each.
+        rights_record: How its ``pack.cdx.json`` stands to manifest and files: ``agrees``, ``missing`` or ``differs``;
+            empty when the engine did not say.
+        refused: Why the engine's policy refuses the pack; empty when it may be used.
     """
 
     pin: PackPin
@@ -73,6 +79,23 @@ class PackInfo:
     draft: str
     source: str
     manifest: dict[str, Any]
+    badge: Color | Literal[""] = ""
+    badge_reasons: tuple[str, ...] = ()
+    rights_record: RecordState | Literal[""] = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyInfo:
+    """The show policy that an engine keeps to.
+
+    Attributes:
+        show: The production's name.
+        sha256: SHA-256 of the policy file.
+    """
+
+    show: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +120,7 @@ class EngineInfo:
         search_path: Where packs are looked for, left-most wins: (kind, folder).
         packs: The packs that loaded.
         failures: The folders that did not.
+        policy: The show policy that it keeps to; None for none.
     """
 
     version: str
@@ -107,6 +131,7 @@ class EngineInfo:
     search_path: tuple[tuple[str, str], ...] = ()
     packs: tuple[PackInfo, ...] = ()
     failures: tuple[PackFailure, ...] = ()
+    policy: PolicyInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from understudy.contracts.rights import RightsSpec
+
 SCHEMA = "understudy.pack/1"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -227,6 +229,7 @@ class PackManifest(_Part):
         options: The pack's own knobs, by name (lower-case words joined by underscores).
         license: Terms of code and weights.
         training: What the model learned from.
+        rights: What its rights record says beyond that; what is left out is unknown, which never counts in its favor.
         citation: The papers or specifications behind it.
     """
 
@@ -245,4 +248,5 @@ class PackManifest(_Part):
     options: dict[str, OptionSpec] = {}
     license: LicenseSpec
     training: TrainingSpec
+    rights: RightsSpec = RightsSpec()
     citation: tuple[Citation, ...] = ()

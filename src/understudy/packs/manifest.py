@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from understudy.contracts.document_problems import Problem, joined, problems_of, quoted
 from understudy.contracts.errors import ManifestError, UsageError
 from understudy.contracts.manifest import SCHEMA, PackManifest, Role
+from understudy.packs.licenses import is_expression
 from understudy.packs.options import settle_value
 from understudy.packs.toml_file import read_toml_file, shown
 
@@ -27,8 +28,6 @@ _PATTERNS = {
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"})
 _PICKLED = {"python": _PICKLES | {".bin"}, "onnx": _PICKLES, "remote": _PICKLES}
 _SUFFIXES = {"python": ".py", "onnx": ".onnx"}
-# Operators, identifiers and brackets of an SPDX license expression (SPDX 2.3, annex D).
-_SPDX = re.compile(r"^\(*[A-Za-z0-9.-]+\+?\)*(\s+(AND|OR|WITH)\s+\(*[A-Za-z0-9.-]+\+?\)*)*$")
 
 
 def read_toml(folder: Path) -> dict[str, Any]:
@@ -99,12 +98,37 @@ def _further_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]
                 settle_value(name, spec, spec.default)
             except UsageError as error:
                 yield Problem(f"{field}.default", error.problem, error.fix or "")
-    for name, expression in (("declared", manifest.license.declared), ("concluded", manifest.license.concluded)):
-        if not _SPDX.match(expression):
-            fix = "write one such as Apache-2.0 or LicenseRef-My-Terms"
-            yield Problem(f"license.{name}", f"{quoted(expression)} is no SPDX expression", fix)
+    yield from _license_problems(manifest)
+    yield from _rights_problems(manifest, folder)
     if manifest.draft == manifest.id:
         yield Problem("draft", "a pack can't be its own draft", "leave it out")
+
+
+def _license_problems(manifest: PackManifest) -> Iterator[Problem]:
+    rights = manifest.rights
+    expressions = [("license.declared", manifest.license.declared), ("license.concluded", manifest.license.concluded)]
+    expressions += [(f"rights.datasets[{n}].license", data.license) for n, data in enumerate(rights.datasets)]
+    expressions += [(f"rights.ancestors[{n}].license", model.license) for n, model in enumerate(rights.ancestors)]
+    for field, expression in expressions:
+        if not is_expression(expression) and (expression or field.startswith("license")):
+            fix = "write one such as Apache-2.0 or LicenseRef-My-Terms"
+            yield Problem(field, f"{quoted(expression)} is no SPDX expression", fix)
+
+
+def _rights_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
+    """Claims that contradict the rest of the manifest, and evidence that is not there."""
+    rights = manifest.rights
+    never_learned = manifest.training.basis == "none"
+    if manifest.runtime.kind == "remote" and rights.network == "no":
+        yield Problem("rights.network", "a remote pack's model is on another server", 'write network = "yes"')
+    if never_learned and rights.datasets:
+        fix = "leave them out, or correct training.basis"
+        yield Problem("rights.datasets", 'lists data, and training.basis is "none"', fix)
+    if rights.people == "no" and any(dataset.people != "no" for dataset in rights.datasets):
+        yield Problem("rights.people", "says no, and a dataset does not", "write what is true of all datasets")
+    for index, text in enumerate(rights.evidence):
+        if "://" not in text and (problem := file_problem(folder, text)):
+            yield Problem(f"rights.evidence[{index}]", problem[0], problem[1])
 
 
 def declared_files(manifest: PackManifest) -> Iterator[tuple[str, str, str]]:

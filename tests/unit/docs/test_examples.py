@@ -14,6 +14,7 @@ from understudy.graph.lights_file import load_lights
 from understudy.graph.parsing import load_graph
 from understudy.graph.pins import pin_packs
 from understudy.graph.render import render_graph
+from understudy.packs.policy import load_policy
 from understudy.roles.engine import LocalEngine
 
 _EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -37,6 +38,12 @@ def test_a_lights_document_is_valid(path: Path) -> None:
     rig = load_lights(path)
     assert isinstance(rig, LightRig)
     assert rig.lights
+
+
+def test_the_policy_is_valid() -> None:
+    policy = load_policy(_EXAMPLES / "policy.toml")
+    assert policy.document.rules_for("upscale").minimum_badge == "green"
+    assert policy.document.rules_for("motion").minimum_badge == "amber"
 
 
 def _plate(frame: int) -> Plate:
