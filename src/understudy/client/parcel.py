@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-import numpy as np
 from blake3 import blake3
 
 from understudy.client.region import ALIGNMENT, FIRST_BYTE, Region, aligned
 from understudy.client.sent_plates import SentPlates, is_frozen
 from understudy.client.shared_memory import SharedMemory
+from understudy.codec.copying import copy_samples
 from understudy.codec.messages import RequestPart
 from understudy.codec.pixels import Given, Receiver, Samples, chunks
 from understudy.codec.plates import pixels_size
@@ -152,7 +152,7 @@ class Parcel:
         offset = FIRST_BYTE
         for message, plate in copied if inputs is not None else ():
             assert inputs is not None
-            np.copyto(inputs.samples(offset, plate.nbytes), plate.pixels.reshape(-1))
+            copy_samples(inputs.samples(offset, plate.nbytes), plate.pixels.reshape(-1))
             self._name_place(message, plate, inputs, offset)
             offset += aligned(plate.nbytes)
         self._target = self._take(memory, room if room >= SMALL_BYTES else 0)

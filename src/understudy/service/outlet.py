@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from understudy.codec.copying import copy_samples
 from understudy.codec.jobs import result_to_pb
 from understudy.codec.messages import ResponsePart
 from understudy.codec.pixels import chunks
@@ -58,7 +59,7 @@ class Outlet:
                 message.shared.CopyFrom(pb.SharedPixels(region=source.region, offset=source.offset, size=plate.nbytes))
             elif self._target is not None and used + plate.nbytes <= self._target.memory.size:
                 target = self._target.memory[used : used + plate.nbytes]
-                np.copyto(target.view(np.float32), plate.pixels.reshape(-1))
+                copy_samples(target.view(np.float32), plate.pixels.reshape(-1))
                 message.shared.CopyFrom(
                     pb.SharedPixels(region=self._target.region, offset=self._target.offset + used, size=plate.nbytes)
                 )
