@@ -11,7 +11,7 @@ from blake3 import blake3
 from understudy.client.region import ALIGNMENT, FIRST_BYTE, Region, aligned
 from understudy.client.sent_plates import SentPlates, is_frozen
 from understudy.client.shared_memory import SharedMemory
-from understudy.codec.copying import copy_samples
+from understudy.codec.cores import copy_samples
 from understudy.codec.messages import RequestPart
 from understudy.codec.pixels import Given, Receiver, Samples, chunks
 from understudy.codec.plates import pixels_size

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from understudy.codec.copying import copy_samples
+from understudy.codec.cores import copy_samples
 from understudy.codec.jobs import result_to_pb
 from understudy.codec.messages import ResponsePart
 from understudy.codec.pixels import chunks

@@ -6,7 +6,7 @@ import pytest
 
 from understudy.codec.finite import all_finite
 
-LARGE = (1 << 21) + 4097  # rows of 4096, and a rest
+LARGE = (1 << 21) + 4097  # spread over cores, in blocks and a rest
 LARGEST, SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A copy on several cores is a copy, in a fork as well."""
+"""Work that is spread over cores is done once and whole, in a fork as well."""
 
 import os
 
 import numpy as np
 import pytest
 
-from understudy.codec.copying import copy_samples
+from understudy.codec.cores import copy_samples
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 21) - 1, (1 << 21) + 5, 5_000_011])
