@@ -28,7 +28,9 @@ from understudy.contracts import manifest, policy, rights
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.document_problems import is_table
 from understudy.contracts.errors import UnderstudyError
+from understudy.contracts.shot_rights import ShotRights
 from understudy.graph import document, events
+from understudy.provenance import record
 from understudy.service.config import ServiceConfig
 from understudy.service.metrics import OUTCOMES, STAGES, TRANSPORTS, Metrics
 
@@ -51,6 +53,15 @@ YAML, schema `understudy.graph/1`; `understudy render` runs it, and the commands
 are errors that name their place, such as `nodes.slow.speed`. `$NAME` and `~` in paths are expanded; relative paths
 start at the document's folder. Numbers may be fractions: `24000/1001`. A walk-through is in
 [the guide](../guides/graphs.md).
+
+"""
+_RECORD_INTRO = """\
+# The provenance record
+
+JSON, schema `understudy.record/1`, one file `<stem>.<first>-<last>.provenance.json` beside the frames of each write
+node. What it is for, and what it does not prove, is in [the guide](../guides/rights-and-provenance.md); how hashes are
+defined and records merge in [the concept](../concepts/provenance.md). Unknown fields are errors. Fields of a frame that
+have their default may be left out.
 
 """
 _METRICS_INTRO = """\
@@ -151,6 +162,7 @@ POLICY: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 GRAPH: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The document", document.Graph),
+    ("`rights`", ShotRights),
     ("`read`", document.ReadNode),
     ("`write`", document.WriteNode),
     ("`motion`", document.MotionNode),
@@ -163,6 +175,24 @@ GRAPH: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A key of `curve`", document.CurveKey),
     ("`timeline`", document.Timeline),
     ("`shutter`", document.Shutter),
+)
+RECORD: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("The record", record.Record),
+    ("`generator`", record.Generator),
+    ("`sequence`", record.Sequence),
+    ("`rights`", ShotRights),
+    ("A run of `runs`", record.Run),
+    ("`quality`", record.Quality),
+    ("A job of `jobs`", record.Job),
+    ("`graph`", record.GraphEntry),
+    ("An operation of `operations`", record.Operation),
+    ("A pack of `packs`", record.PackEntry),
+    ("An input of `inputs`", record.InputEntry),
+    ("A file of `files`", record.InputFile),
+    ("`color`", record.ColorChain),
+    ("An environment of `environments`", record.Environment),
+    ("A frame of `frames`", record.FrameEntry),
+    ("A file of `beside`", record.FileHash),
 )
 _ENUMS: tuple[tuple[str, type[Enum]], ...] = (("Roles", manifest.Role), ("Encodings", manifest.Encoding))
 _ATTRIBUTE = re.compile(r"^(\w+): (.*)$")
@@ -223,6 +253,11 @@ def graph_page() -> str:
 def policy_page() -> str:
     """The show policy."""
     return "\n".join([_POLICY_INTRO + _BY, *_model_tables(POLICY)])
+
+
+def record_page() -> str:
+    """The provenance record."""
+    return "\n".join([_RECORD_INTRO + _BY, *_model_tables(RECORD)])
 
 
 def service_page() -> str:
@@ -319,6 +354,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "pack-manifest.md": manifest_page,
     "graph.md": graph_page,
     "policy.md": policy_page,
+    "record.md": record_page,
     "service-config.md": service_page,
     "command-line.md": command_page,
     "channel-kinds.md": channels_page,
@@ -393,7 +429,7 @@ def _markdown(text: str) -> str:
 
 def _kind(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
-    if annotation == manifest.OptionValue:
+    if annotation in (manifest.OptionValue, Any):
         return "value"
     if origin is Annotated:
         return _kind(parts[0])

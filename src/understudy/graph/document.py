@@ -7,8 +7,9 @@ folder.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +18,7 @@ from understudy.contracts.jobs import PositiveRational, Rational, Scale
 from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue
 from understudy.contracts.paths import ConfigPath, InputPath, OutputPath
+from understudy.contracts.shot_rights import ShotRights
 
 SCHEMA = "understudy.graph/1"
 
@@ -324,6 +326,7 @@ class Graph(_Part):
         ocio: OCIO config, a name or a path; empty: ``$OCIO`` or the pinned one.
         frames: Output frames, such as ``1001-1010x2``; empty renders all there are.
         handles: Frames added at both ends where the source has them.
+        rights: Talent, use, consents, approval; goes into the record of the render.
         nodes: Nodes by name.
     """
 
@@ -333,16 +336,18 @@ class Graph(_Part):
     ocio: ConfigPath = ""
     frames: str = ""
     handles: int = Field(0, ge=0)
+    rights: ShotRights | None = None
     nodes: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], Node] = Field(min_length=1)
 
     @property
+    def document(self) -> dict[str, Any]:
+        """The document as JSON types, every field written out."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @property
     def digest(self) -> str:
-        """SHA-256 of the document's canonical JSON, file names of outputs left out."""
-        document = self.model_dump(mode="json", by_alias=True, exclude={"frames", "handles"})
-        for node in document["nodes"].values():
-            if node["type"] == "write":
-                del node["file"]
-        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of what decides pixels; see ``digest_of``."""
+        return digest_of(self.document)
 
     def writes(self) -> dict[str, WriteNode]:
         """The write nodes by name."""
@@ -353,3 +358,17 @@ def inputs_of(node: Node) -> dict[str, str]:
     """Field to node name, for each input that is given."""
     fields = {name: getattr(node, name, "") for name in _INPUT_FIELDS}
     return {name: value for name, value in fields.items() if value}
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256 of a graph's canonical JSON; which frames, their rights and the names of output files are left out.
+
+    Args:
+        document: What ``Graph.document`` gave.
+    """
+    kept = {name: value for name, value in document.items() if name not in ("frames", "handles", "rights")}
+    kept["nodes"] = {
+        name: {field: value for field, value in node.items() if node["type"] != "write" or field != "file"}
+        for name, node in document["nodes"].items()
+    }
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

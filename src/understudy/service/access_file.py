@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from understudy.contracts.document_problems import joined, problems_of
 from understudy.contracts.errors import UsageError
 from understudy.packs.toml_file import read_toml_file, shown
-from understudy.service.private_file import require_private
+from understudy.private_file import require_private
 
 SCHEMA = "understudy.access/1"
 TOKEN_PREFIX = "ust_"  # noqa: S105 - so that a scanner finds one that leaked

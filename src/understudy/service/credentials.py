@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 
 from understudy.contracts.errors import UsageError
+from understudy.private_file import require_private
 from understudy.service.log import log_event
-from understudy.service.private_file import require_private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

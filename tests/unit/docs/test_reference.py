@@ -13,7 +13,7 @@ _ROOT = Path(__file__).parents[3]
 _DOCS = _ROOT / "docs"
 _PAGES = (
     *("pack-manifest.md", "graph.md", "command-line.md", "channel-kinds.md", "events.md"),
-    *("exit-codes.md", "environment.md", "policy.md", "service-config.md", "metrics.md"),
+    *("exit-codes.md", "environment.md", "policy.md", "service-config.md", "metrics.md", "record.md"),
 )
 
 
@@ -42,7 +42,8 @@ def test_every_page_is_tested(generator: ModuleType) -> None:
 
 
 def test_every_field_is_documented(generator: ModuleType) -> None:
-    for _, model in (*generator.MANIFEST, *generator.POLICY, *generator.GRAPH, *generator.service_sections()):
+    models = (*generator.MANIFEST, *generator.POLICY, *generator.GRAPH, *generator.RECORD)
+    for _, model in (*models, *generator.service_sections()):
         fields = set(table_fields(model)) - {"type", "schema"}
         assert fields <= set(generator.descriptions(model)), model.__name__
 
