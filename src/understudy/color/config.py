@@ -298,7 +298,7 @@ class ColorConfig:
             PlateError: ``pixels`` has another shape or type.
         """
         name = self.resolve(source)
-        display, view = self._display_view(name, display, view)
+        display, view = self.display_view(name, display, view)
         processor = self._cached(
             ("display", name, display, view),
             lambda: self._config.getProcessor(ocio.DisplayViewTransform(name, display, view)),
@@ -307,7 +307,17 @@ class ColorConfig:
         check_rgb(pixels)
         return pixels.copy() if processor is None else apply_rgb(processor, pixels)
 
-    def _display_view(self, source: str, display: str, view: str) -> tuple[str, str]:
+    def display_view(self, source: str, display: str = "", view: str = "") -> tuple[str, str]:
+        """The names of the display and the view that a picture goes through.
+
+        Args:
+            source: Canonical name of its color space, which may have a default view of its own.
+            display: A display of the config; empty for its default one.
+            view: A view of it; empty for its default one.
+
+        Raises:
+            ColorspaceError: There is no such display or view.
+        """
         displays = self.displays()
         if not displays:
             raise ColorspaceError("this OCIO config has no display", where=self.label, fix="use another config")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words for the pictures of a provenance record."""
+
+from fractions import Fraction
+
+from understudy.provenance.record import Record
+from understudy.provenance.record_file import stem_of
+from understudy.review.labels import Labels
+
+_BADGES = ("green", "amber", "red")
+
+
+def labels_of(record: Record, *, version: str = "", color: str = "") -> Labels:
+    """The words for the pictures of a record."""
+    packs = {pack.pin: pack for job in record.jobs.values() for pack in job.packs}
+    badges = [pack.badge for pack in packs.values() if pack.badge in _BADGES]
+    rights = record.rights
+    quality = record.quality
+    made = [f"{quality.frames} frames"]
+    made += [f"{quality.synthesized} synthesized"] if quality.synthesized else []
+    made += [f"{quality.held} held"] if quality.held else []
+    facts = [
+        ("frames", record.sequence.frames + (f" at {record.sequence.fps} fps" if record.sequence.fps else "")),
+        ("made", ", ".join(made)),
+        *(("pack", f"{pack.pin.partition('#')[0]}  {pack.badge}".rstrip()) for pack in packs.values()),
+        ("use", rights.use + (f", approval {rights.approval}" if rights.approval else ", no approval")),
+        *([("consent", ", ".join(rights.consent))] if rights.consent else []),
+        *([("train", "do not train on these pictures")] if rights.do_not_train else []),
+        ("shown", color),
+        ("record", record.id),
+    ]
+    marks = (["DRAFT"] if record.draft else []) + (["TEMPORARY"] if rights.use == "temporary" else [])
+    return Labels(
+        name=stem_of(record.sequence.pattern),
+        version=version,
+        badge=max(badges, key=_BADGES.index, default=""),
+        mark=" ".join(marks),
+        color=color,
+        facts=tuple((word, text) for word, text in facts if text),
+    )
+
+
+def frame_rate(record: Record | None) -> Fraction:
+    """Frames per second of a record's sequence; 24 where it does not say."""
+    return Fraction(record.sequence.fps) if record and record.sequence.fps else Fraction(24)
