@@ -56,7 +56,8 @@ class Served:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
-                env={**os.environ, **(environment or {})},
+                # What it keeps from run to run goes beside its log, not to the user's own.
+                env={**os.environ, "XDG_CACHE_HOME": str(log.parent / "cache"), **(environment or {})},
             )
         self.log = log
         assert self._popen.stdout is not None

@@ -28,6 +28,7 @@ from understudy.contracts.errors import UnavailableError
 from understudy.contracts.jobs import PackPin, RoleRequest, UpscaleParams
 from understudy.contracts.plate import Plate
 from understudy.frames.write import write_plate
+from understudy.service.costs_file import default_costs_file
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -64,6 +65,13 @@ def right(request: RoleRequest) -> Plate:
     return plate.with_pixels(plate.pixels * np.array([2, 2, 2, 1], np.float32))
 
 
+def half_written(cache: Path) -> None:
+    """What a power cut might leave of the file of measured runs."""
+    path = cache / "understudy" / default_costs_file().name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"schema": "understudy.costs/1", "ru')
+
+
 def run_on(client: RemoteEngine, request: RoleRequest) -> None:
     """Until it fails."""
     for _ in range(1000):
@@ -75,6 +83,7 @@ def test_a_killed_service_is_a_sentence_and_starts_again_where_it_was(kind: str,
     dice = random.Random(f"service/{kind}")
     listen = f"unix:{folder}/s" if kind == "socket file" else "127.0.0.1:0"
     for number in range(max(1, KILLS // 2)):
+        half_written(folder / "cache")
         served = Served(["--listen", listen, "--packs", str(packs)], folder / "log")
         if kind == "tcp":
             listen = served.address  # the next one takes the same port
@@ -121,7 +130,7 @@ _CLIENT = """
 import sys
 from e2e.test_service_kills import slow_request
 from understudy.client.engine import RemoteEngine
-client = RemoteEngine(sys.argv[1], timeout_s=60)
+client = RemoteEngine(sys.argv[1], timeout_s=60, transport=sys.argv[2])
 print("ready", flush=True)
 for number in range(10_000):
     client.run(slow_request(number % 4))
@@ -137,7 +146,7 @@ def test_killed_clients_leave_nothing_in_the_service(folder: Path, packs: Path) 
         for number in range(KILLS):
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
             popen = subprocess.Popen(
-                [sys.executable, "-c", _CLIENT, served.address],
+                [sys.executable, "-c", _CLIENT, served.address, ("shared-memory", "stream")[number % 2]],
                 stdout=subprocess.PIPE,
                 text=True,
                 env=environment,
