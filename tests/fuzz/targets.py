@@ -135,9 +135,25 @@ TARGETS: dict[str, Target] = {
 
 def bent_call(messages: Sequence[Any], dice: random.Random) -> list[bytes]:
     """The messages of a call, at least one of them bent, or their order."""
+    if dice.random() < 0.1:
+        messages = [_resized(message, dice) for message in messages]
     victim = dice.randrange(len(messages)) if dice.random() < 0.5 else 0
     out = [mutated(m, dice) if number == victim else m.SerializeToString() for number, m in enumerate(messages)]
     return shuffled(out, dice) if dice.random() < 0.4 else out
+
+
+def _resized(message: Any, dice: random.Random) -> Any:
+    """A header whose plates have other sizes and say so everywhere: no contradiction gives it away."""
+    if not isinstance(message, pb.RunRequest | pb.RunResponse) or message.WhichOneof("part") != "header":
+        return message
+    out: Any = type(message)()
+    out.CopyFrom(message)
+    for plate in out.header.plates:
+        plate.data_window.width, plate.data_window.height = (dice.choice((1, 7, 4096, 1 << 17)) for _ in range(2))
+        while len(plate.channels) < dice.choice((1, 1024)):
+            plate.channels.add(name=f"c{len(plate.channels)}", sample_type=pb.SAMPLE_TYPE_FLOAT)
+        plate.inline.size = plate.data_window.width * plate.data_window.height * len(plate.channels) * 4
+    return out
 
 
 def attempt(name: str, seed: str) -> tuple[int, str]:

@@ -7,11 +7,17 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from contract.service.rig import make_request
+from understudy.client.parcel import Parcel
+from understudy.client.run_call import read_result
+from understudy.client.sent_plates import SentPlates
 from understudy.client.status import error_from_call, send_again
 from understudy.codec.errors import error_from_status, retry_delay_s
 from understudy.codec.info import info_from_pb
 from understudy.codec.jobs import result_from_pb
-from understudy.contracts.errors import UnderstudyError, UsageError
+from understudy.contracts.engine import NO_CONTROL
+from understudy.contracts.errors import GraphError, MemoryBudgetError, UnderstudyError, UsageError
+from understudy.graph.parsing import parse_graph
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 
@@ -54,3 +60,31 @@ def test_json_of_a_service_that_is_no_object_is_a_sentence(text: str) -> None:
         result_from_pb(pb.ResultHeader(report_json=text), {})
     with pytest.raises(UsageError, match="JSON"):
         info_from_pb(pb.InfoResponse(packs=[pb.PackInfo(manifest_json=text)]))
+
+
+def test_an_answer_larger_than_memory_is_a_sentence() -> None:
+    plate = pb.Plate(name="plate", encoding=pb.PIXEL_ENCODING_FLOAT32_LE)
+    for number in range(1024):
+        plate.channels.add(name=f"c{number}", sample_type=pb.SAMPLE_TYPE_FLOAT)
+    plate.data_window.width = plate.data_window.height = plate.display_window.width = plate.display_window.height = (
+        1 << 17
+    )
+    plate.inline.size = 4 << 44
+    answer = [pb.RunResponse(header=pb.ResultHeader(plates=[plate]))]
+    with (
+        Parcel(pb.RunHeader(), make_request("echo", {}), SentPlates(), None, 0, 1.0) as parcel,
+        pytest.raises(MemoryBudgetError, match="this machine's memory"),
+    ):
+        read_result(iter(answer), NO_CONTROL, parcel)
+
+
+@pytest.mark.parametrize("node", ["up", "out"])
+def test_a_node_without_an_input_is_a_sentence(node: str) -> None:
+    nodes: dict[str, dict[str, str]] = {
+        "plate": {"type": "read", "file": "/in/plate.%04d.exr"},
+        "up": {"type": "color", "input": "plate", "to": "ACEScg"},
+        "out": {"type": "write", "input": "up", "file": "/out/up.%04d.exr"},
+    }
+    nodes[node]["input"] = ""
+    with pytest.raises(GraphError, match=f"nodes.{node}"):
+        parse_graph({"schema": "understudy.graph/1", "nodes": nodes}, source="graph")

@@ -11,7 +11,7 @@ from understudy.codec.jobs import result_from_pb
 from understudy.codec.messages import Malformed, ResponsePart
 from understudy.codec.pixels import Receiver
 from understudy.contracts.engine import NO_CONTROL, Control
-from understudy.contracts.errors import InputError, UsageError
+from understudy.contracts.errors import InputError, MemoryBudgetError, UsageError
 from understudy.contracts.jobs import RoleResult
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
@@ -62,6 +62,10 @@ def decoding() -> Iterator[None]:
         yield
     except (UsageError, InputError) as error:
         raise WrongAnswerError(str(error)) from error
+    except MemoryError:
+        raise MemoryBudgetError(
+            "the result does not fit in this machine's memory", fix="ask for smaller plates"
+        ) from None
 
 
 def read_result(call: Iterator[ResponsePart | Malformed], control: Control, parcel: Parcel) -> RoleResult:

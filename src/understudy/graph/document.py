@@ -66,7 +66,7 @@ class WriteNode(_Part):
     """
 
     type: Literal["write"]
-    input: str
+    input: str = Field(min_length=1)
     file: OutputPath = Field(min_length=1)
     colorspace: str = ""
     sample_type: Literal["", "half", "float", "uint8", "uint16"] = ""
@@ -88,7 +88,7 @@ class _RoleNode(_Part):
         tile: Tile side in input pixels; 0: chosen.
     """
 
-    input: str
+    input: str = Field(min_length=1)
     pack: str = ""
     options: dict[str, OptionValue] = {}
     kinds: dict[str, ChannelKind] = {}
@@ -276,7 +276,7 @@ class ColorNode(_Part):
     """
 
     type: Literal["color"]
-    input: str
+    input: str = Field(min_length=1)
     to: str = Field(min_length=1)
 
 
@@ -291,8 +291,8 @@ class VectorBlurNode(_Part):
     """
 
     type: Literal["vector_blur"]
-    input: str
-    vectors: str
+    input: str = Field(min_length=1)
+    vectors: str = Field(min_length=1)
     shutter: Shutter = Shutter()
     kinds: dict[str, ChannelKind] = {}
 
