@@ -17,6 +17,7 @@ from understudy.codec.info import info_from_pb
 from understudy.codec.jobs import result_from_pb
 from understudy.contracts.engine import NO_CONTROL
 from understudy.contracts.errors import GraphError, MemoryBudgetError, UnderstudyError, UsageError
+from understudy.frames.sequence import split_pattern
 from understudy.graph.parsing import parse_graph
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
@@ -88,3 +89,9 @@ def test_a_node_without_an_input_is_a_sentence(node: str) -> None:
     nodes[node]["input"] = ""
     with pytest.raises(GraphError, match=f"nodes.{node}"):
         parse_graph({"schema": "understudy.graph/1", "nodes": nodes}, source="graph")
+
+
+@pytest.mark.parametrize("place", ["%999999999d", "%0999999999d", "$F999999999", "%" + "9" * 5000 + "d", "#" * 200])
+def test_frame_numbers_of_very_many_digits_are_a_sentence(place: str) -> None:
+    with pytest.raises(UsageError, match="more than 64 digits"):
+        split_pattern(f"/in/plate.{place}.exr")

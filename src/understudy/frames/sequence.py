@@ -17,6 +17,9 @@ from understudy.frames.library import CONTAINERS, container_of
 MAX_FRAMES = 1_000_000
 """More frames than this in one range are taken for a typing error."""
 
+MAX_DIGITS = 64
+"""Most digits that a frame number is padded to in a file's name."""
+
 _CHUNK = re.compile(r"^(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?$")
 _PADDING = re.compile(r"%0?(\d*)d|(#+)|(@+)|\$F(\d*)")
 _INNER_RANGE = re.compile(r"(?:(?<=[._-])|^)(-?\d+(?:-(?:-?\d+)(?:x\d+)?)?(?:,-?\d+(?:-(?:-?\d+)(?:x\d+)?)?)*)$")
@@ -95,7 +98,7 @@ def split_pattern(text: str) -> tuple[Pattern, str] | None:
         The pattern and the range in it (empty if none), or None when the path has no place for a number.
 
     Raises:
-        UsageError: It has two, or one in the folder.
+        UsageError: It has two, or one in the folder, or more digits than `MAX_DIGITS`.
     """
     folder, name = os.path.split(text)
     found = list(_PADDING.finditer(name))
@@ -114,7 +117,11 @@ def split_pattern(text: str) -> tuple[Pattern, str] | None:
     elif ats:
         digits = len(ats)
     else:
-        digits = int(printf or houdini or 1)
+        digits = int((printf or houdini or "1")[:4])  # enough to see that there are too many
+    if digits > MAX_DIGITS:
+        raise UsageError(
+            f"frame numbers of more than {MAX_DIGITS} digits", where=text, fix="write %04d for four digits"
+        )
     head, tail = name[: match.start()], name[match.end() :]
     inner = _INNER_RANGE.search(head)
     frames = inner[1] if inner else ""
