@@ -70,6 +70,12 @@ def needs_network(manifest: PackManifest) -> Answer:
     return "yes" if manifest.runtime.kind == "remote" else "no"
 
 
+def people(manifest: PackManifest) -> str:
+    """Whether people can be recognized in what the model learned from; not in nothing."""
+    said = manifest.rights.people
+    return "no" if said == "unknown" and manifest.training.basis == "none" else said
+
+
 def _license(manifest: PackManifest) -> Iterator[_Finding]:
     concluded = manifest.license.concluded
     if concluded in NO_LICENSE:

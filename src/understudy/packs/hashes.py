@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from understudy.contracts.errors import ManifestError, OutputError
+from understudy.packs.file_hash import file_sha256
 from understudy.packs.manifest import MANIFEST_NAME, file_problem, read_toml
-from understudy.packs.pack import file_sha256
 from understudy.packs.toml_file import shown
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\- ]+?)\s*\]\]?\s*(#.*)?$")

@@ -7,16 +7,15 @@ import tempfile
 from pathlib import Path
 
 from understudy.contracts.errors import DuplicatePackError, OutputError
+from understudy.packs.bom import BOM_NAME
 from understudy.packs.discovery import Discovery
-from understudy.packs.manifest import MANIFEST_NAME, declared_files
+from understudy.packs.manifest import MANIFEST_NAME, declared_files, papers
 from understudy.packs.pack import Pack, open_pack
 from understudy.packs.toml_file import shown
 
-_BESIDE = ("README*", "LICENSE*", "NOTICE*", "pack.cdx.json")
-
 
 def install_pack(pack: Pack, to: Path, found: Discovery) -> Pack:
-    """Copies the manifest, the declared files, the card and license texts; nothing else of the folder.
+    """Copies the manifest, the declared files, the rights record, the card, license texts and evidence; nothing else.
 
     Args:
         pack: A pack whose hashes are verified here again.
@@ -42,7 +41,7 @@ def install_pack(pack: Pack, to: Path, found: Discovery) -> Pack:
     if target.exists():
         raise DuplicatePackError("the folder exists", where=shown(target), fix="remove it or choose another with --to")
     names = [MANIFEST_NAME, *(file for _, file, _ in declared_files(pack.manifest))]
-    names += [path.name for pattern in _BESIDE for path in sorted(pack.folder.glob(pattern)) if path.is_file()]
+    names += [*papers(pack.manifest, pack.folder), *([BOM_NAME] if (pack.folder / BOM_NAME).is_file() else [])]
     temporary = None
     try:
         to.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from understudy.packs.options import settle_value
 from understudy.packs.toml_file import read_toml_file, shown
 
 MANIFEST_NAME = "pack.toml"
+_PAPERS = ("README*", "LICENSE*", "NOTICE*")
 
 _PATTERNS = {
     "id": "lower-case letters and digits in words joined by hyphens, such as dis-best",
@@ -139,6 +140,14 @@ def declared_files(manifest: PackManifest) -> Iterator[tuple[str, str, str]]:
         yield "runtime.float16.file", half.file, half.sha256
     for index, weight in enumerate(manifest.weights):
         yield f"weights[{index}].file", weight.file, weight.sha256
+
+
+def papers(manifest: PackManifest, folder: Path) -> tuple[str, ...]:
+    """Files that a pack holds for people: the card, license texts, and the evidence of its training basis."""
+    beside = [path.name for pattern in _PAPERS for path in sorted(folder.glob(pattern)) if path.is_file()]
+    evidence = [text for text in manifest.rights.evidence if "://" not in text]
+    declared = {file for _, file, _ in declared_files(manifest)}
+    return tuple(name for name in dict.fromkeys((*beside, *evidence)) if name not in declared)
 
 
 def _runtime_problems(manifest: PackManifest) -> Iterator[Problem]:

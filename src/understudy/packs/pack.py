@@ -3,16 +3,20 @@
 
 import hashlib
 import json
-import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from understudy.contracts.engine import PackInfo
-from understudy.contracts.errors import PackError
+from understudy.contracts.errors import PackError, RightsError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest, Role
+from understudy.contracts.rights import RecordState
+from understudy.packs.badge import badge_of
+from understudy.packs.bom import record_state
+from understudy.packs.file_hash import file_sha256
 from understudy.packs.manifest import declared_files, file_problem, read_manifest
+from understudy.packs.policy import ShowPolicy
 from understudy.packs.toml_file import shown
 
 
@@ -56,8 +60,19 @@ class Pack:
         """Each declared file and its declared SHA-256, the runtime's first."""
         return tuple((self.folder / file, sha256) for _, file, sha256 in declared_files(self.manifest))
 
-    def info(self) -> PackInfo:
-        """What an engine says of it."""
+    @cached_property
+    def rights_record(self) -> RecordState:
+        """How its rights record stands to its manifest and its files, when it was first asked."""
+        return record_state(self.manifest, self.folder, self.digest)
+
+    def refusal(self, policy: ShowPolicy | None) -> RightsError | None:
+        """Why a policy refuses the pack, as the error to raise; None when it may be used."""
+        return policy.refusal(self.manifest, self.pin, self.rights_record) if policy else None
+
+    def info(self, policy: ShowPolicy | None = None) -> PackInfo:
+        """What an engine says of it, which keeps to a policy or to none."""
+        badge = badge_of(self.manifest, self.rights_record, policy, pin=self.pin)
+        refused = self.refusal(policy)
         return PackInfo(
             pin=self.pin,
             role=self.role.value,
@@ -66,6 +81,10 @@ class Pack:
             draft=self.manifest.draft,
             source=f"{self.source}:{self.folder}",
             manifest=self.manifest.model_dump(mode="json", by_alias=True),
+            badge=badge.color,
+            badge_reasons=badge.reasons,
+            rights_record=self.rights_record,
+            refused=str(refused or ""),
         )
 
     def verify(self) -> None:
@@ -108,29 +127,3 @@ def pack_digest(manifest: PackManifest) -> str:
     said["weights"] = sorted(said.get("weights", []), key=lambda weight: str(weight["file"]))
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-_hashes: dict[Path, tuple[tuple[int, int, int], str]] = {}
-_hashes_lock = threading.Lock()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, remembered while its size, modification time and inode stay.
-
-    Raises:
-        PackError: The file can't be read.
-    """
-    try:
-        stat = path.stat()
-        key = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        with _hashes_lock:
-            known = _hashes.get(path)
-        if known and known[0] == key:
-            return known[1]
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise PackError(f"can't be read: {error.strerror}", where=shown(path)) from None
-    with _hashes_lock:
-        _hashes[path] = (key, digest)
-    return digest

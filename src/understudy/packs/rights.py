@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a record, a report or a publish tells of the rights of a pack."""
 
-import uuid
 from dataclasses import dataclass
 
 from understudy.contracts.engine import PackInfo
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.rights import Answer, Color
+from understudy.packs.bom import serial_number
 from understudy.packs.policy import ShowPolicy
 
 _UNKNOWN = "unknown"
@@ -65,8 +65,3 @@ def generative(pack: PackInfo) -> Answer:
     """Whether a pack invents content, as its manifest says; ``unknown`` where it does not."""
     said = pack.manifest.get("rights", {}).get("generative", _UNKNOWN)
     return said if said in {"no", "yes"} else "unknown"
-
-
-def serial_number(digest: str) -> str:
-    """The serial number of the rights record of the pack with this digest: a UUID of version 5 (RFC 9562)."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"urn:understudy:pack:sha256:{digest}").urn

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from understudy.contracts.errors import RightsError
+from understudy.packs.bom import serial_number
 from understudy.packs.consent import consent_reason, require_consent
 from understudy.packs.pack import open_pack
-from understudy.packs.rights import rights_facts, serial_number
+from understudy.packs.rights import rights_facts
 from unit.packs.pack_folders import make_pack
 from unit.packs.policies import policy
 
