@@ -203,9 +203,10 @@ _CHANNEL_EXAMPLES = (
 )
 _OTHER_EVENTS = (
     ("inspect", "`inspect`", "one for each input; channels, windows, color space, ranges, `errors`"),
-    ("packs", "`packs list`", "`search_path`, `packs`, `failures`"),
+    ("packs", "`packs list`", "`search_path`, `policy`, `packs`, `failures`"),
     ("pack", "`packs show`", "as the `pack` event, with `manifest`"),
     ("conformance", "`packs check`, `packs add`", "the report, check by check"),
+    ("bom", "`packs bom`", "`pack`, `sha256`, `file`, `serial`, `changed`, `badge`, `badge_reasons`"),
     ("pinned", "`packs pin`", "`pack`, `sha256`, `changed`"),
     ("added", "`packs add`", "`pack`, `folder`, `on_search_path`"),
     ("token", "`tokens add`", "`name`, `roles`, `token`, `expires`"),

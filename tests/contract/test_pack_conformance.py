@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every shipped pack conforms, and packs that are broken on purpose do not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from understudy.conformance import ConformanceReport, check_pack
+from understudy.conformance.manifest_checks import record
+from understudy.conformance.report import CheckFailedError
+from understudy.packs import open_pack
 from understudy.share_root import share_root
 from unit.packs.pack_folders import make_pack
 
@@ -83,7 +87,7 @@ def test_broken_upscalers_fail(
     tmp_path: Path, before: str, after: str, edit: tuple[tuple[str, str], ...], checks: set[str]
 ) -> None:
     adapter = _UPSCALE.format(before=before or "pass", after=after or "pass")
-    report = check_pack(make_pack(tmp_path / "mine", edit=edit, adapter=adapter))
+    report = check_pack(make_pack(tmp_path / "mine", bom=True, edit=edit, adapter=adapter))
     assert checks <= {result.name for result in report.failures}, _told(report)
     assert all(result.found for result in report.results)
     assert all(result.fix for result in report.failures)
@@ -92,7 +96,7 @@ def test_broken_upscalers_fail(
 def test_the_same_upscaler_unbroken_passes(tmp_path: Path) -> None:
     adapter = _UPSCALE.format(before="pass", after="pass")
     for name, edit in (("encoded", ()), ("plate", _PLATE)):
-        report = check_pack(make_pack(tmp_path / name, edit=edit, adapter=adapter))
+        report = check_pack(make_pack(tmp_path / name, bom=True, edit=edit, adapter=adapter))
         assert report.passed, _told(report)
 
 
@@ -135,7 +139,7 @@ _AS_MOTION = (('role = "upscale"', 'role = "motion"'), ("scales = [1, 2]\n", "")
     ],
 )
 def test_broken_motion_fails(tmp_path: Path, after: str, check: str) -> None:
-    report = check_pack(make_pack(tmp_path / "mine", edit=_AS_MOTION, adapter=_MOTION.format(after=after)))
+    report = check_pack(make_pack(tmp_path / "mine", bom=True, edit=_AS_MOTION, adapter=_MOTION.format(after=after)))
     failed = {result.name for result in report.failures}
     assert check in failed if check else report.passed, _told(report)
 
@@ -173,7 +177,9 @@ _AS_INTERPOLATE = (('role = "upscale"', 'role = "interpolate"'), ("scales = [1, 
     ],
 )
 def test_broken_interpolation_fails(tmp_path: Path, after: str, check: str) -> None:
-    report = check_pack(make_pack(tmp_path / "mine", edit=_AS_INTERPOLATE, adapter=_INTERPOLATE.format(after=after)))
+    report = check_pack(
+        make_pack(tmp_path / "mine", bom=True, edit=_AS_INTERPOLATE, adapter=_INTERPOLATE.format(after=after))
+    )
     failed = {result.name for result in report.failures}
     assert check in failed if check else report.passed, _told(report)
 
@@ -211,7 +217,9 @@ _STRAY = "n = np.dstack([np.roll(image[..., 0], 4, axis=1) - image[..., 0], imag
     ],
 )
 def test_broken_relighting_fails(tmp_path: Path, body: str, edit: tuple[tuple[str, str], ...], check: str) -> None:
-    report = check_pack(make_pack(tmp_path / "mine", edit=_AS_RELIGHT + edit, adapter=_RELIGHT.format(body=body)))
+    report = check_pack(
+        make_pack(tmp_path / "mine", bom=True, edit=_AS_RELIGHT + edit, adapter=_RELIGHT.format(body=body))
+    )
     failed = {result.name for result in report.failures}
     assert check in failed if check else report.passed, _told(report)
 
@@ -241,12 +249,38 @@ def test_papers_are_checked(tmp_path: Path, edit: tuple[tuple[str, str], ...], c
 )
 def test_promises_that_are_not_kept(tmp_path: Path, edit: tuple[tuple[str, str], ...], check: str) -> None:
     adapter = _UPSCALE.format(before="assert call.scale.denominator == 1", after="pass")
-    report = check_pack(make_pack(tmp_path / "mine", edit=edit, adapter=adapter))
+    report = check_pack(make_pack(tmp_path / "mine", bom=True, edit=edit, adapter=adapter))
     assert {result.name for result in report.failures} == {check}, _told(report)
 
 
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        pytest.param(lambda path: path.unlink(), "there is no pack.cdx.json", id="missing"),
+        pytest.param(lambda path: path.write_text("{"), "is not JSON", id="no JSON"),
+        pytest.param(lambda path: _replace(path, '"modelCard"', '"modelcard"'), "unknown field", id="shape"),
+        pytest.param(lambda path: _replace(path, "SHA-256", "SHA256"), "hashes[0].alg", id="hash"),
+        pytest.param(lambda path: _replace(path, '"value": "none"', '"value": "own"'), "otherwise", id="lie"),
+    ],
+)
+def test_rights_records_are_checked(tmp_path: Path, harm: Callable[[Path], object], says: str) -> None:
+    folder = make_pack(tmp_path / "mine", bom=True, adapter="raise SystemExit(3)\n")
+    harm(folder / "pack.cdx.json")
+    pack = open_pack(folder)
+    with pytest.raises(CheckFailedError) as failed:
+        record(pack)
+    assert says in failed.value.found
+    assert "understudy packs bom" in failed.value.fix
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def test_changed_bytes_are_found_and_not_run(tmp_path: Path) -> None:
-    folder = make_pack(tmp_path / "mine", card=False)
+    folder = make_pack(tmp_path / "mine", bom=True, card=False)
     (folder / "adapter.py").write_text("raise SystemExit(3)\n")
     report = check_pack(folder)
     assert {result.name for result in report.failures} == {"hashes", "card"}

@@ -8,14 +8,24 @@ from understudy.contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from understudy.graph.document import Graph
+    from understudy.packs.policy import ShowPolicy
 
 
 def render_by_reference(
-    graph: "Graph", *, device: str, server: str, as_json: bool, frames: str, draft: bool, resume: bool
+    graph: "Graph",
+    *,
+    device: str,
+    server: str,
+    as_json: bool,
+    frames: str,
+    draft: bool,
+    resume: bool,
+    policy: "ShowPolicy | None" = None,
 ) -> None:
     """Renders a graph where its files are read and written by the service, and tells how it goes.
 
     Raises:
+        RightsError: The policy refuses a pack; the service was not asked to render.
         UnderstudyError: The render is refused or failed.
     """
     from understudy.cli.job import cancel_on_signal, require_default_device
@@ -30,8 +40,12 @@ def render_by_reference(
     require_default_device(device)
     graph = with_absolute_files(graph)
     config = "" if graph.ocio else ColorConfig.load().name
+    if policy is not None:
+        _require_allowed(graph, server, policy, draft=draft)
     inputs, outputs = files_to_prove(graph)
     with cancel_on_signal() as caught, JsonLines() if as_json else ProgressBar() as listener:
+        if policy is not None:
+            listener.hear({"event": "policy", "by": "caller", "show": policy.show, "sha256": policy.sha256})
         have_rendered(
             server,
             graph.model_dump_json(by_alias=True),
@@ -44,6 +58,22 @@ def render_by_reference(
             ocio_config=config,
             control=Control(cancelled=lambda: bool(caught)),
         )
+
+
+def _require_allowed(graph: "Graph", server: str, policy: "ShowPolicy", *, draft: bool) -> None:
+    """Refuses a graph for which the service would take a pack that the policy does not allow.
+
+    Raises:
+        RightsError: It would.
+    """
+    from understudy.client.engine import RemoteEngine
+    from understudy.graph.pins import pin_packs
+
+    engine = RemoteEngine(server)
+    try:
+        pin_packs(graph, policy.judged(engine.info()), draft=draft)
+    finally:
+        engine.close()
 
 
 def files_to_prove(graph: "Graph") -> tuple[list[Path], list[Path]]:

@@ -20,12 +20,14 @@ def doctor(
     colorspaces: Annotated[bool, typer.Option("--colorspaces", help="List the config's color spaces.")] = False,
     ocio: o.Ocio = "",
     server: o.Server = "",
+    policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Check libraries, the OCIO config, devices and packs; exit 1 when something is broken."""
     from understudy.cli.job import open_engine
     from understudy.color.config import ColorConfig
     from understudy.color.selftest import self_test
+    from understudy.packs.policy import find_policy
 
     color = ColorConfig.load(ocio)
     if colorspaces:
@@ -43,7 +45,10 @@ def doctor(
         "ocio": {"config": color.name, "source": color.source, "cache_id": color.cache_id},
     }
     try:
-        with open_engine(server, ocio) as engine:
+        rules = find_policy(policy)
+        if rules is not None:
+            facts["policy"] = {"show": rules.show, "sha256": rules.sha256, "file": rules.file}
+        with open_engine(server, ocio, policy=rules) as engine:
             info = engine.info()
             facts["engine"] = asdict(info)
             problems += [f"pack {failure.path}: {failure.problem}" for failure in info.failures]
@@ -94,7 +99,11 @@ def _print(facts: dict[str, Any]) -> None:
         typer.echo(f"{name} {version}")
     ocio = facts["ocio"]
     typer.echo(f"\nOCIO {ocio['config']} (from {ocio['source']}), cache id {ocio['cache_id']}")
+    if rules := facts.get("policy"):
+        typer.echo(f"\npolicy of show {rules['show']}, from {rules['file']}, sha256 {rules['sha256'][:12]}")
     engine = facts.get("engine")
+    if engine and engine["policy"] and engine["policy"]["sha256"] != (rules or {}).get("sha256"):
+        typer.echo(f"\nthe service keeps to the policy of show {engine['policy']['show']}")
     if engine:
         providers = ", ".join(engine["providers"]) or "ONNX Runtime is not installed"
         typer.echo(f"\nengine {engine['version']} on {engine['device']}; {providers}")
@@ -102,7 +111,9 @@ def _print(facts: dict[str, Any]) -> None:
             typer.echo(f"  looks for packs in {folder} ({kind})")
         for pack in engine["packs"]:
             pin = pack["pin"]
-            typer.echo(f"  {pack['role']:<12} {pin['id']}@{pin['version']}#{pin['sha256'][:12]}  {pack['title']}")
+            badge = "refused" if pack["refused"] else pack["badge"]
+            name = f"{pin['id']}@{pin['version']}#{pin['sha256'][:12]}"
+            typer.echo(f"  {pack['role']:<12} {badge:<8} {name}  {pack['title']}")
     typer.echo("")
     for problem in facts["problems"]:
         typer.echo(f"problem: {problem}")

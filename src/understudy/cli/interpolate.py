@@ -54,6 +54,7 @@ def interpolate(
     device: o.Device = "auto",
     server: o.Server = "",
     transport: o.Transport = "auto",
+    policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Retime: any speed, frame rate, curve or single time; whole frames stay the source, bit for bit."""
@@ -99,6 +100,7 @@ def interpolate(
         device=device,
         server=server,
         transport=transport,
+        policy=policy,
         as_json=json,
         frames=frames,
         draft=draft,

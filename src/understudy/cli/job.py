@@ -13,13 +13,19 @@ from understudy.contracts.errors import UsageError
 if TYPE_CHECKING:
     from understudy.contracts.engine import Engine
     from understudy.graph.document import Graph
+    from understudy.packs.policy import ShowPolicy
 
 
 @contextmanager
-def open_engine(server: str, ocio: str = "", device: str = "auto", transport: str = "auto") -> Iterator["Engine"]:
+def open_engine(
+    server: str, ocio: str = "", device: str = "auto", transport: str = "auto", policy: "ShowPolicy | None" = None
+) -> Iterator["Engine"]:
     """The engine of a command: in this process, or the service at an address.
 
+    An engine in this process keeps to the policy, or to that of the environment; a service to its own.
+
     Raises:
+        RightsError: The policy of the environment is missing or wrong.
         UnavailableError: The service does not answer.
     """
     engine: Engine
@@ -31,11 +37,12 @@ def open_engine(server: str, ocio: str = "", device: str = "auto", transport: st
         keep_memory()
         engine = RemoteEngine(server, transport=transport)
     else:
+        from understudy.packs.policy import find_policy
         from understudy.roles.engine import LocalEngine
 
         if transport != "auto":
             raise UsageError("frames travel to a service only", where="--transport", fix="say which with --server")
-        engine = LocalEngine(device=device, ocio_config=ocio)
+        engine = LocalEngine(device=device, ocio_config=ocio, policy=policy or find_policy())
     try:
         yield engine
     finally:
@@ -81,6 +88,7 @@ def run_graph(
     draft: bool = False,
     resume: bool = False,
     transport: str = "auto",
+    policy: str = "",
 ) -> None:
     """Renders a graph and tells a person or a program how it goes.
 
@@ -90,21 +98,37 @@ def run_graph(
     from understudy.cli.progress import JsonLines, ProgressBar
     from understudy.contracts.engine import Control
     from understudy.graph.render import render_graph
+    from understudy.packs.policy import find_policy
 
+    rules = find_policy(policy)
     if transport == "files":
         from understudy.cli.by_reference import render_by_reference
 
         render_by_reference(
-            graph, device=device, server=server, as_json=as_json, frames=frames, draft=draft, resume=resume
+            graph,
+            device=device,
+            server=server,
+            as_json=as_json,
+            frames=frames,
+            draft=draft,
+            resume=resume,
+            policy=rules,
         )
         return
-    with open_engine(server, graph.ocio, device, transport) as engine, cancel_on_signal() as caught:
+    with open_engine(server, graph.ocio, device, transport, rules) as engine, cancel_on_signal() as caught:
         control = Control(cancelled=lambda: bool(caught))
         with JsonLines() if as_json else ProgressBar() as listener:
             if server:
                 _tell_transport(engine, listener.hear)
             render_graph(
-                graph, engine, frames=frames, draft=draft, resume=resume, on_event=listener.hear, control=control
+                graph,
+                engine,
+                frames=frames,
+                draft=draft,
+                resume=resume,
+                on_event=listener.hear,
+                control=control,
+                policy=rules,
             )
 
 

@@ -27,6 +27,7 @@ def motion(
     device: o.Device = "auto",
     server: o.Server = "",
     transport: o.Transport = "auto",
+    policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Find the motion of every pixel: forward and backward vectors, confidence and occlusion."""
@@ -59,6 +60,7 @@ def motion(
         device=device,
         server=server,
         transport=transport,
+        policy=policy,
         as_json=json,
         frames=frames,
         draft=draft,

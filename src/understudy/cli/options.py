@@ -71,5 +71,14 @@ Device = Annotated[
         help="auto, cpu, openvino, or cuda: an error for a pack that can use it when it is not there.",
     ),
 ]
+Policy = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="The show policy (understudy.policy/1): a pack that it refuses is not used. $UNDERSTUDY_POLICY when left "
+        "out.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Confidence = Annotated[bool, typer.Option("--confidence/--no-confidence", help="Add the layer confidence.Y.")]

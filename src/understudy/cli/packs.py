@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``understudy packs``: list, show, check, pin and add model packs."""
+"""``understudy packs``: list, show, check, pin and add model packs, and write their rights records."""
 
 import json as json_module
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,23 +17,30 @@ if TYPE_CHECKING:
     from understudy.contracts.engine import EngineInfo, PackInfo
 
 _NOT_CONFORMING = 6
+_OUT_OF_DATE = 6
+_STYLES = {"green": "green", "amber": "yellow", "red": "bold red", "refused": "bold red"}
 _MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "-"}
 
-packs_app = typer.Typer(help="List, show, check, pin and add model packs.", no_args_is_help=True, rich_markup_mode=None)
+packs_app = typer.Typer(
+    help="List, show, check, pin and add model packs; write their rights records.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The pack's folder, which holds pack.toml.")]
 
 
 @packs_app.command("list")
-def list_packs(server: o.Server = "", json: o.Json = False) -> None:
-    """List where packs are looked for, the packs found there, and what failed to load."""
-    info = _info(server)
+def list_packs(server: o.Server = "", policy: o.Policy = "", json: o.Json = False) -> None:
+    """List where packs are looked for, the packs found there with their badges, and what failed to load."""
+    info = _info(server, policy)
     if json:
         typer.echo(
             json_module.dumps(
                 {
                     "event": "packs",
                     "search_path": [{"kind": kind, "folder": folder} for kind, folder in info.search_path],
+                    "policy": {"show": info.policy.show, "sha256": info.policy.sha256} if info.policy else None,
                     "packs": [_row(pack) for pack in info.packs],
                     "failures": [
                         {"path": failure.path, "problem": failure.problem, "fix": failure.fix}
@@ -47,6 +55,11 @@ def list_packs(server: o.Server = "", json: o.Json = False) -> None:
     for kind, folder in info.search_path:
         console.print(f"  {kind:<12} {folder}", markup=False)
     console.print(_table(info))
+    if info.policy:
+        console.print(f"by the policy of show {info.policy.show}", markup=False)
+        for pack in info.packs:
+            if pack.refused:
+                console.print(f"refused: {pack.refused}", markup=False)
     for failure in info.failures:
         fix = f"; {failure.fix}" if failure.fix else ""
         console.print(f"failed: {failure.path}: {failure.problem}{fix}", markup=False)
@@ -54,11 +67,11 @@ def list_packs(server: o.Server = "", json: o.Json = False) -> None:
 
 @packs_app.command("show")
 def show(pack: Annotated[str, typer.Argument(metavar="PACK", help="id, id@version or id@version#digest.")],
-         server: o.Server = "", json: o.Json = False) -> None:  # fmt: skip
-    """Show what a pack promises: its contract, options, license and training basis."""
+         server: o.Server = "", policy: o.Policy = "", json: o.Json = False) -> None:  # fmt: skip
+    """Show what a pack promises: its contract, options, license and training basis, and the reasons of its badge."""
     from understudy.packs.pins import choose_pack, parse_pin
 
-    found = choose_pack(_info(server).packs, parse_pin(pack))
+    found = choose_pack(_info(server, policy).packs, parse_pin(pack))
     if json:
         typer.echo(json_module.dumps({"event": "pack", **_row(found), "manifest": found.manifest}))
         return
@@ -66,14 +79,22 @@ def show(pack: Annotated[str, typer.Argument(metavar="PACK", help="id, id@versio
     console.print(f"{found.title}  {found.pin.id}@{found.pin.version}#{found.pin.sha256}", markup=False)
     console.print(found.description, markup=False)
     console.print(f"source: {found.source}", markup=False)
+    console.print(f"badge: {found.badge or 'not told'}", style=_STYLES.get(found.badge), markup=False)
+    for reason in found.badge_reasons:
+        console.print(f"  {reason}", markup=False)
+    if found.refused:
+        console.print(f"refused: {found.refused}", style=_STYLES["refused"], markup=False)
     for name, value in found.manifest.items():
         if name not in {"schema", "id", "version", "title", "description"} and value not in ("", {}, [], None):
             _print_value(console, name, value, 0)
 
 
 @packs_app.command("check")
-def check(folder: Folder, json: o.Json = False) -> None:
-    """Run the conformance suite on a pack; exit 6 when a check fails."""
+def check(folder: Folder, policy: o.Policy = "", json: o.Json = False) -> None:
+    """Run the conformance suite on a pack; exit 6 when a check fails, 7 when a show policy refuses the pack."""
+    from understudy.packs.policy import find_policy
+
+    rules = find_policy(policy)
     report = _checked(folder)
     if json:
         typer.echo(json_module.dumps({"event": "conformance", **report.as_json()}))
@@ -81,6 +102,56 @@ def check(folder: Folder, json: o.Json = False) -> None:
         _print_report(report)
     if not report.passed:
         raise typer.Exit(_NOT_CONFORMING)
+    if rules is not None:
+        from understudy.packs import open_pack
+
+        rules.require(open_pack(folder).info())
+
+
+@packs_app.command("bom")
+def bom(
+    folder: Folder,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 6 when the record is not up to date.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to; pack.cdx.json in the pack's folder when left out."),
+    ] = None,
+    json: o.Json = False,
+) -> None:
+    """Write a pack's rights record, a CycloneDX 1.6 ML-BOM, from its manifest, its card and its files."""
+    from understudy.packs import open_pack
+    from understudy.packs.bom import BOM_NAME, bom_text, serial_number, write_bom
+
+    pack = open_pack(_existing(folder))
+    pack.verify()
+    text = bom_text(pack.manifest, pack.folder, pack.digest)
+    path = out or pack.folder / BOM_NAME
+    current = _holds(path, text)
+    if not check and not current:
+        write_bom(path, text)
+    badge = open_pack(folder).info()
+    facts = {
+        "event": "bom",
+        "pack": str(pack.pin),
+        "sha256": pack.pin.sha256,
+        "file": str(path),
+        "serial": serial_number(pack.digest),
+        "changed": not current,
+        "badge": badge.badge,
+        "badge_reasons": list(badge.badge_reasons),
+    }
+    if json:
+        typer.echo(json_module.dumps(facts))
+    elif check:
+        typer.echo(f"{path} is {'up to date' if current else 'not up to date; run `understudy packs bom`'}")
+    else:
+        typer.echo(f"{path} {'was right already' if current else 'written'}; badge {badge.badge}")
+        for reason in badge.badge_reasons:
+            typer.echo(f"  {reason}")
+    if check and not current:
+        raise typer.Exit(_OUT_OF_DATE)
 
 
 @packs_app.command("pin")
@@ -139,16 +210,28 @@ def add(
         typer.echo(f"put {target.absolute()} on UNDERSTUDY_PACK_PATH to have it found")
 
 
-def _info(server: str) -> "EngineInfo":
+def _info(server: str, policy: str) -> "EngineInfo":
     """What a server says of its packs; or this machine's, with their files compared with their hashes."""
+    from understudy.packs.policy import find_policy
+
+    rules = find_policy(policy)
     if server:
         from understudy.cli.job import open_engine
 
-        with open_engine(server, "") as engine:
-            return engine.info()
+        with open_engine(server, "", policy=rules) as engine:
+            info = engine.info()
+        return replace(rules.judged(info), policy=rules.info) if rules else info
     from understudy.packs.inventory import local_inventory
 
-    return local_inventory()
+    return local_inventory(rules)
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file holds a text, to the byte."""
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
 
 
 def _existing(folder: Path) -> Path:
@@ -178,6 +261,10 @@ def _row(pack: "PackInfo") -> dict[str, Any]:
         "source": pack.source,
         "license": pack.manifest["license"]["concluded"],
         "training": pack.manifest["training"]["basis"],
+        "badge": pack.badge,
+        "badge_reasons": list(pack.badge_reasons),
+        "rights_record": pack.rights_record,
+        "refused": pack.refused,
     }
 
 
@@ -193,15 +280,18 @@ def _console() -> "Printer":
 def _table(info: "EngineInfo") -> Any:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE)
-    for heading in ("role", "pack", "version", "digest", "title", "license", "training", "source"):
+    for heading in ("role", "pack", "version", "digest", "badge", "title", "license", "training", "source"):
         table.add_column(heading, overflow="fold")
     for pack in info.packs:
         row = _row(pack)
         kind = row["source"].replace(":", " ", 1).split(" ")[0]
-        table.add_row(row["role"], row["id"], row["version"], row["sha256"][:12], row["title"], row["license"],
-                      row["training"], kind)  # fmt: skip
+        badge = "refused" if pack.refused else pack.badge or "-"
+        table.add_row(row["role"], row["id"], row["version"], row["sha256"][:12],
+                      Text(badge, style=_STYLES.get(badge, "")), row["title"], row["license"], row["training"],
+                      kind)  # fmt: skip
     return table
 
 

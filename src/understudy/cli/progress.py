@@ -89,8 +89,12 @@ class ProgressBar:
     def _color(self, event: dict[str, Any]) -> None:
         self._print(f"{event['node']}: {event['colorspace']} (by {event['rule']})")
 
+    def _policy(self, event: dict[str, Any]) -> None:
+        self._print(f"policy of show {event['show']} (sha256 {event['sha256'][:12]}, by the {event['by']})")
+
     def _pack(self, event: dict[str, Any]) -> None:
-        self._print(f"{event['node']}: pack {event['id']}@{event['version']}#{event['sha256'][:12]}")
+        badge = f" · {event['badge']}" if event.get("badge") else ""
+        self._print(f"{event['node']}: pack {event['id']}@{event['version']}#{event['sha256'][:12]}{badge}")
 
     def _warning(self, event: dict[str, Any]) -> None:
         frame = event.get("frame")

@@ -68,6 +68,7 @@ def relight(
     device: o.Device = "auto",
     server: o.Server = "",
     transport: o.Transport = "auto",
+    policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Put new light on a plate: from its passes, or as a ratio of new light over present light."""
@@ -118,6 +119,7 @@ def relight(
         device=device,
         server=server,
         transport=transport,
+        policy=policy,
         as_json=json,
         frames=frames,
         draft=draft,

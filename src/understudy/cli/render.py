@@ -17,6 +17,7 @@ def render(
     device: o.Device = "auto",
     server: o.Server = "",
     transport: o.Transport = "auto",
+    policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Render a graph document."""
@@ -28,6 +29,7 @@ def render(
         device=device,
         server=server,
         transport=transport,
+        policy=policy,
         as_json=json,
         frames=frames,
         draft=draft,

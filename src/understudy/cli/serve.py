@@ -42,6 +42,10 @@ def serve(
     packs: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="A pack, or a folder of packs; looked at first.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The show policy: packs that it refuses are not loaded, whoever asks."),
+    ] = None,
     max_request_mb: Annotated[
         int | None, typer.Option(metavar="MB", min=1, help="Most pixels of one request; 4096 when left out.")
     ] = None,
@@ -107,6 +111,7 @@ def serve(
     from understudy.service.allocator import keep_memory
 
     keep_memory()
+    from understudy.packs.policy import POLICY_VARIABLE
     from understudy.roles.engine import LocalEngine
     from understudy.service.config import default_config, load_config
     from understudy.service.log import log_to_stderr
@@ -121,6 +126,7 @@ def serve(
                 "insecure_anywhere": insecure_listen_anywhere or None,
             },
             "engine": {"device": device, "ocio": ocio, "pack_folders": packs},
+            "packs": {"policy": policy},
             "limits": {
                 "workers": workers,
                 "max_requests": max_requests,
@@ -139,6 +145,8 @@ def serve(
             },
         }
     )
+    if settings.packs.policy is None and (named := os.environ.get(POLICY_VARIABLE)):
+        settings = settings.replaced({"packs": {"policy": Path(named)}})
     log_to_stderr(verbose=settings.log.verbose)
     engines = [
         LocalEngine(

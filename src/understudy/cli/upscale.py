@@ -31,6 +31,7 @@ def upscale(
     device: o.Device = "auto",
     server: o.Server = "",
     transport: o.Transport = "auto",
+    policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Make a larger picture; every channel and both windows scale by its own policy."""
@@ -63,6 +64,7 @@ def upscale(
         device=device,
         server=server,
         transport=transport,
+        policy=policy,
         as_json=json,
         frames=frames,
         draft=draft,

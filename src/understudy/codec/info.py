@@ -4,8 +4,13 @@
 import json
 
 from understudy.codec.jobs import json_object, pin_from_pb, pin_to_pb
-from understudy.contracts.engine import EngineInfo, PackFailure, PackInfo
+from understudy.contracts.engine import EngineInfo, PackFailure, PackInfo, PolicyInfo
+from understudy.contracts.rights import COLORS, RECORD_STATES, Color, RecordState
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
+
+# A word that this version does not know is one that was not said.
+_COLORS: dict[str, Color] = {color: color for color in COLORS}
+_RECORDS: dict[str, RecordState] = {state: state for state in RECORD_STATES}
 
 
 def info_to_pb(info: EngineInfo) -> pb.InfoResponse:
@@ -26,10 +31,15 @@ def info_to_pb(info: EngineInfo) -> pb.InfoResponse:
                 draft=pack.draft,
                 source=pack.source,
                 manifest_json=json.dumps(pack.manifest),
+                badge=pack.badge,
+                badge_reasons=pack.badge_reasons,
+                rights_record=pack.rights_record,
+                refused=pack.refused,
             )
             for pack in info.packs
         ],
         failures=[pb.PackFailure(path=f.path, problem=f.problem, fix=f.fix) for f in info.failures],
+        policy=None if info.policy is None else pb.PolicyInfo(show=info.policy.show, sha256=info.policy.sha256),
     )
 
 
@@ -48,6 +58,10 @@ def info_from_pb(message: pb.InfoResponse) -> EngineInfo:
             draft=pack.draft,
             source=pack.source,
             manifest=json_object(pack.manifest_json, "a manifest"),
+            badge=_COLORS.get(pack.badge, ""),
+            badge_reasons=tuple(pack.badge_reasons),
+            rights_record=_RECORDS.get(pack.rights_record, ""),
+            refused=pack.refused,
         )
         for pack in message.packs
     )
@@ -60,4 +74,10 @@ def info_from_pb(message: pb.InfoResponse) -> EngineInfo:
         search_path=tuple((folder.kind, folder.folder) for folder in message.search_path),
         packs=packs,
         failures=tuple(PackFailure(path=f.path, problem=f.problem, fix=f.fix) for f in message.failures),
+        policy=_policy_from_pb(message),
     )
+
+
+def _policy_from_pb(message: pb.InfoResponse) -> PolicyInfo | None:
+    policy = message.policy
+    return PolicyInfo(show=policy.show, sha256=policy.sha256) if message.HasField("policy") else None

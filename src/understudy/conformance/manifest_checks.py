@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a pack's papers, files and formal promises."""
 
+from itertools import islice
+
 from understudy.conformance.report import CheckFailedError, CheckSkippedError
 from understudy.conformance.subject import Subject
 from understudy.contracts.errors import PackError
 from understudy.packs import Pack
+from understudy.packs.badge import badge_of
+from understudy.packs.bom import BOM_NAME, differences, pack_bom, read_bom
+from understudy.packs.bom_shape import shape_problems
+from understudy.packs.card import CARD_NAME
+from understudy.packs.toml_file import shown
 
-CARD = "README.md"
 _SECTIONS = ("contract", "limits", "license", "training")
 
 
@@ -21,7 +27,7 @@ def hashes(pack: Pack) -> str:
 
 def card(pack: Pack) -> str:
     """A card, README.md, tells people what the pack is, its contract, limits, license and training."""
-    path = pack.folder / CARD
+    path = pack.folder / CARD_NAME
     if not path.is_file():
         raise CheckFailedError("there is no README.md", f"write one with headings {', '.join(_SECTIONS)}")
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -30,6 +36,25 @@ def card(pack: Pack) -> str:
     if missing:
         raise CheckFailedError(f"README.md has no heading for {', '.join(missing)}", "add one and fill it")
     return f"README.md, {len(text.split())} words"
+
+
+def record(pack: Pack) -> str:
+    """A rights record, pack.cdx.json, is a CycloneDX 1.6 ML-BOM that says what manifest, card and files say."""
+    again = f"run `understudy packs bom {shown(pack.folder)}`"
+    try:
+        document = read_bom(pack.folder / BOM_NAME)
+    except FileNotFoundError:
+        raise CheckFailedError(f"there is no {BOM_NAME}", again) from None
+    except ValueError as error:
+        raise CheckFailedError(f"{BOM_NAME}: {error}", again) from None
+    if problem := next(shape_problems(document), None):
+        raise CheckFailedError(f"{BOM_NAME}: {problem}", again)
+    wanted = pack_bom(pack.manifest, pack.folder, pack.digest)
+    if places := list(islice(differences(document, wanted), 4)):
+        more = " and more" if len(places) > 3 else ""
+        raise CheckFailedError(f"{BOM_NAME} says otherwise at {', '.join(places[:3])}{more}", again)
+    badge = badge_of(pack.manifest, "agrees", pin=pack.pin)
+    return f"{wanted['serialNumber']}, badge {badge.color}: {badge.reasons[0]}"
 
 
 def draft(subject: Subject) -> str:

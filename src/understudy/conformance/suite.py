@@ -78,6 +78,7 @@ def check_pack(folder: Path, *, engine: EngineFactory = local_engine) -> Conform
         ("hashes", manifest_checks.hashes),
         ("card", manifest_checks.card),
         ("rights", manifest_checks.rights),
+        ("record", manifest_checks.record),
     )
     results += [_run(name, check, pack) for name, check in papers]
     if results[1].status == "passed":

@@ -194,6 +194,7 @@ class ManagedEngine(Engine, Protocol):
 
         Raises:
             PackError: It is missing, broken or not the pinned one.
+            RightsError: The engine's policy refuses it.
             MemoryBudgetError: It does not fit.
         """
         ...
@@ -218,6 +219,7 @@ class ManagedEngine(Engine, Protocol):
 
         Raises:
             PackError: It is missing, broken, of another role, or not the pinned one.
+            RightsError: The engine's policy refuses it.
             MemoryBudgetError: It does not fit.
         """
         ...

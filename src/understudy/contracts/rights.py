@@ -22,6 +22,8 @@ COLORS: tuple[Color, ...] = ("green", "amber", "red")
 RecordState = Literal["agrees", "missing", "differs"]
 """A pack's rights record, ``pack.cdx.json``, beside its manifest and its files."""
 
+RECORD_STATES: tuple[RecordState, ...] = ("agrees", "missing", "differs")
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

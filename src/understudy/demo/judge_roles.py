@@ -87,6 +87,8 @@ class _Context:
             "description": manifest["description"],
             "license": license_["concluded"],
             "training": training["basis"],
+            "badge": event["badge"],
+            "badge_reasons": "; ".join(event["badge_reasons"]),
             "encoding": contract["encoding"],
         }
 

@@ -50,7 +50,7 @@ class RoleResult:
         headline: The number that matters most, as text.
         table: Numbers against truth.
         checks: What else must hold.
-        packs: The packs that played: id, version, sha256, title, license, training, encoding.
+        packs: The packs that played: id, version, sha256, title, license, training, badge and its reasons, encoding.
         frames: Frames rendered.
         seconds: Wall time of the render.
         color: The chain of color spaces, one step each.

@@ -13,7 +13,8 @@ event      further keys
 transport  ``name`` (how frames travel to ``--server``: ``shared-memory``, ``stream``), ``reason`` (why not faster)
 start      ``frames`` (count), ``graph`` (digest), ``ocio`` (config name), ``draft``
 color      ``node``, ``colorspace``, ``rule`` (what decided it), ``detail``
-pack       ``node``, ``id``, ``version``, ``sha256``, ``title``
+policy     ``by`` (``caller`` or ``engine``), ``show``, ``sha256`` of the show policy that was asked
+pack       ``node``, ``id``, ``version``, ``sha256``, ``title``, ``badge``, ``badge_reasons``
 warning    ``message``, ``node`` or ``frame`` where there is one; ``request_id`` where it is a request's
 step       ``node``, ``frame``, ``done``, ``total``: progress within a frame; ``request_id``, as a service's log has it
 frame      ``node`` (the write), ``frame``, ``file``, ``done``, ``total``, ``seconds``, ``confidence``, ``skipped``,

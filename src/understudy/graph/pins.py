@@ -2,6 +2,7 @@
 """Pins the pack of every node before anything runs, so that nothing is substituted while it runs."""
 
 from understudy.contracts.engine import EngineInfo, PackInfo
+from understudy.contracts.errors import RightsError
 from understudy.contracts.manifest import Role
 from understudy.graph.document import Graph, InterpolateNode, MotionNode, RelightNode, RoleNode, UpscaleNode
 from understudy.packs.pins import choose_pack, parse_pin
@@ -38,6 +39,7 @@ def pin_packs(graph: Graph, info: EngineInfo, *, draft: bool) -> dict[str, PackI
     Raises:
         UsageError: A node's pack is no pin.
         PackError: A pack is missing, plays another role, or is not the pinned one.
+        RightsError: A policy refuses a pack. Nothing is put in its place.
     """
     pinned: dict[str, PackInfo] = {}
     for name, node in graph.nodes.items():
@@ -55,5 +57,7 @@ def pin_packs(graph: Graph, info: EngineInfo, *, draft: bool) -> dict[str, PackI
 def _find(text: str, role: Role, info: EngineInfo, where: str, *, draft: bool) -> PackInfo:
     pack = choose_pack(info.packs, parse_pin(text or DEFAULT_PACKS[role], where=where), role, where=where)
     if draft and pack.draft:
-        return choose_pack(info.packs, parse_pin(pack.draft, where=where), role, where=where)
+        pack = choose_pack(info.packs, parse_pin(pack.draft, where=where), role, where=where)
+    if pack.refused:
+        raise RightsError(pack.refused, where=where)
     return pack

@@ -23,9 +23,11 @@ from understudy.graph.paths import with_absolute_files
 from understudy.graph.pins import pin_packs
 from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plan import Plan, plan_graph
+from understudy.graph.rights import judged, tell_rights
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Outcome, Setting
 from understudy.graph.steps.write import WriteStep, Written, color_maximum
+from understudy.packs.policy import ShowPolicy
 
 
 @dataclass(kw_only=True)
@@ -64,6 +66,7 @@ def render_graph(
     control: Control = NO_CONTROL,
     ocio: str = "",
     files: FileRules = ANY_FILE,
+    policy: ShowPolicy | None = None,
 ) -> Summary:
     """Renders every write node.
 
@@ -77,14 +80,16 @@ def render_graph(
         control: Cancels.
         ocio: OCIO config where the graph names none; empty takes ``$OCIO`` or the pinned one.
         files: Which files may be touched.
+        policy: Which packs the caller's show allows, beside the engine's own policy; None for any.
 
     Raises:
         ForbiddenError: A file may not be touched.
+        RightsError: A policy refuses a pack; no frame was read.
         UnderstudyError: The job is refused or failed; every file that is there is whole.
     """
     started = time.monotonic()
     listener: Listener = on_event or (lambda _event: None)
-    info = engine.info()
+    info = judged(engine.info(), policy)
     config = graph.ocio or ocio
     if CONFIG_MARK.fits(config):
         files.require(Path(config), CONFIG_MARK.access)
@@ -96,9 +101,7 @@ def render_graph(
     )
     plan = plan_graph(graph, setting, frames=frames)
     facts = _facts(graph, packs, color, draft=draft)
-    for name, pack in packs.items():
-        pin = {"id": pack.pin.id, "version": pack.pin.version, "sha256": pack.pin.sha256}
-        listener({"event": "pack", "node": name, "title": pack.title, **pin})
+    tell_rights(packs, info, policy, listener)
     listener(
         {
             "event": "start",

@@ -8,13 +8,13 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from understudy.contracts.document_problems import Problem, joined, problems_of, quoted
-from understudy.contracts.engine import PackInfo
+from understudy.contracts.engine import EngineInfo, PackInfo, PolicyInfo
 from understudy.contracts.errors import RightsError, UsageError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest
@@ -86,6 +86,24 @@ class ShowPolicy:
         except ValidationError:
             return Badge("red", ("its manifest can't be understood here, so it can't be judged",))
         return badge_of(manifest, pack.rights_record or "missing", self, pin=pack.pin)
+
+    def judged(self, info: EngineInfo) -> EngineInfo:
+        """What an engine says of its packs, with the badges and the refusals of this policy beside the engine's own.
+
+        Args:
+            info: What an engine says of itself.
+        """
+        packs: list[PackInfo] = []
+        for pack in info.packs:
+            badge, refused = self.badge_of(pack), self.refusal_of(pack)
+            told = pack.refused or str(refused or "")
+            packs.append(replace(pack, badge=badge.color, badge_reasons=badge.reasons, refused=told))
+        return replace(info, packs=tuple(packs))
+
+    @property
+    def info(self) -> PolicyInfo:
+        """What a record holds of it."""
+        return PolicyInfo(show=self.show, sha256=self.sha256)
 
     def require(self, pack: PackInfo, *, where: str = "") -> None:
         """Refuses a pack that may not be used.

@@ -14,6 +14,7 @@ from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import PackedModel
+from understudy.packs.policy import ShowPolicy, load_policy
 from understudy.roles.library import Library
 from understudy.roles.pack_settings import PackSettings
 from understudy.roles.residency import Residency
@@ -30,9 +31,11 @@ class LocalEngine:
         ocio_config: Name or path of the config for requests that name none; empty for ``$OCIO`` or the pinned one.
         extra_packs: Pack folders beside those on the search path; they are looked at first.
         settings: How packs are kept in memory; None takes the defaults.
+        policy: Which packs may be loaded; None takes the one that the settings name, if they do.
 
     Raises:
         ColorspaceError: The OCIO config can't be loaded.
+        RightsError: The policy that the settings name is missing or wrong.
     """
 
     def __init__(
@@ -42,16 +45,20 @@ class LocalEngine:
         ocio_config: str = "",
         extra_packs: Sequence[Path] = (),
         settings: PackSettings | None = None,
+        policy: ShowPolicy | None = None,
     ) -> None:
         self._device = device
         self._ocio_config = ocio_config
         self._color = ColorConfig.load(ocio_config)
         self._settings = settings or PackSettings()
+        if policy is None and self._settings.policy is not None:
+            policy = load_policy(self._settings.policy)
+        self._policy = policy
         self._listeners: list[Callable[[PackState], None]] = []
         self._residency = Residency(
             lambda pack: load_resident(pack, device, self._settings), self._settings, self._told
         )
-        self._library = Library(extra_packs, self._settings, self._residency)
+        self._library = Library(extra_packs, self._settings, self._residency, policy=policy)
         self._upkeep: Upkeep | None = None
 
     def info(self) -> EngineInfo:
@@ -64,8 +71,9 @@ class LocalEngine:
             ocio_config=self._color.name,
             ocio_cache_id=self._color.cache_id,
             search_path=tuple((kind, str(folder)) for kind, folder in found.search_path),
-            packs=tuple(pack.info() for pack in found.registry),
+            packs=tuple(pack.info(self._policy) for pack in found.registry),
             failures=found.failures,
+            policy=self._policy.info if self._policy else None,
         )
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:

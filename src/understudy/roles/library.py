@@ -20,6 +20,7 @@ from understudy.contracts.manifest import Role
 from understudy.packs.discovery import Discovery, discover
 from understudy.packs.fingerprint import Stamp, fingerprint
 from understudy.packs.pack import Pack
+from understudy.packs.policy import ShowPolicy
 from understudy.roles.pack_settings import PackSettings
 from understudy.roles.reload import Succession, succession, touched_files, trusted
 from understudy.roles.residency import Entry, Residency
@@ -36,6 +37,7 @@ class Library:
         settings: Which packs are trusted.
         residency: Keeps their models.
         clock: Seconds that only grow.
+        policy: Which packs may be loaded; None for any.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Library:
         settings: PackSettings,
         residency: Residency,
         clock: Callable[[], float] = time.monotonic,
+        policy: ShowPolicy | None = None,
     ) -> None:
+        self._policy = policy
         self._extra_packs = tuple(extra_packs)
         self._settings = settings
         self._residency = residency
@@ -93,6 +97,7 @@ class Library:
 
         Raises:
             PackError: It is missing, broken, of another role, or not the pinned one.
+            RightsError: The policy refuses it.
             MemoryBudgetError: It does not fit.
             JobCancelledError: The caller cancelled while it loaded.
         """
@@ -176,12 +181,18 @@ class Library:
 
     def _reserved(self, pin: PackPin, role: Role | None, control: Control) -> tuple[Entry, Resident]:
         with self._finding:
-            entry = self._residency.reserve(self.found.registry.find(pin, role))
+            entry = self._residency.reserve(self._allowed(self.found.registry.find(pin, role)))
         return entry, self._waited(entry, control)
 
     def _loaded(self, pack: Pack) -> tuple[Entry, Resident]:
-        entry = self._residency.reserve(pack)
+        entry = self._residency.reserve(self._allowed(pack))
         return entry, self._waited(entry, NO_CONTROL)
+
+    def _allowed(self, pack: Pack) -> Pack:
+        """The pack, when the policy allows it; RightsError when it does not."""
+        if refused := pack.refusal(self._policy):
+            raise refused
+        return pack
 
     def _waited(self, entry: Entry, control: Control) -> Resident:
         try:

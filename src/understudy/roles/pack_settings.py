@@ -2,6 +2,7 @@
 """How an engine keeps its packs."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,6 +28,8 @@ class PackSettings:
             ship with Understudy and those listed as trusted.
         allow_remote_packs: Let packs that say so be played by models on other servers, to which frames are sent then.
         trusted_python_packs: Packs that are code and trusted by name: ``id``, ``id@version`` or ``id@version#digest``.
+        policy: The show policy: packs that it refuses are not loaded, whoever asks. It is read once, at the start; one
+            that is missing or wrong ends the service. Left out: nothing is refused.
     """
 
     resident_bytes: Annotated[int, Field(ge=0)] = 0
@@ -39,6 +42,7 @@ class PackSettings:
     allow_python_packs: bool = True
     allow_remote_packs: bool = False
     trusted_python_packs: tuple[str, ...] = ()
+    policy: Path | None = None
 
     def shared_by(self, engines: int) -> "PackSettings":
         """The same for each of several engines in one process, so that together they keep to the budget."""

@@ -174,6 +174,7 @@ class Watching:
             packs=_packs(states, info),
             broken=tuple((PurePath(f.path).name, without_folders(f.problem)) for f in info.failures),
             errors=self.observer.activity.last_errors(),
+            policy=info.policy.show if info.policy else "",
         )
 
     def _pack_changed(self, state: PackState) -> None:
@@ -216,6 +217,7 @@ def _devices(states: Sequence[PackState], asked_for: Sequence[str]) -> tuple[Dev
 
 def _packs(states: Sequence[PackState], info: EngineInfo) -> tuple[PackRow, ...]:
     roles = {pack.pin.sha256: pack.role for pack in info.packs}
+    badges = {pack.pin.sha256: "refused" if pack.refused else pack.badge for pack in info.packs}
     states = sorted(states, key=lambda state: state.state == "available")  # what is going on comes first
     return tuple(
         PackRow(
@@ -228,6 +230,7 @@ def _packs(states: Sequence[PackState], info: EngineInfo) -> tuple[PackRow, ...]
             resident_bytes=state.resident_bytes,
             pinned=state.pinned,
             problem=without_folders(state.problem),
+            badge=badges.get(state.pin.sha256, ""),
         )
         for state in states
     )

@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackFailure, PackInfo
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackFailure, PackInfo, PolicyInfo
 from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult, UpscaleParams
 from understudy.contracts.plate import Plate, Sanitized, Storage, Window
@@ -51,9 +51,14 @@ class FakeEngine:
                     draft="q",
                     source="env:/packs/p",
                     manifest={"schema": "understudy.pack/1", "n": [1, 2.5, None, True]},
+                    badge="amber",
+                    badge_reasons=("it has no rights record (pack.cdx.json)",),
+                    rights_record="missing",
+                    refused='the policy of show "ABC" refuses p',
                 ),
             ),
             failures=(PackFailure(path="/packs/bad", problem="no manifest", fix="add one"),),
+            policy=PolicyInfo(show="ABC", sha256="c" * 64),
         )
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from understudy.cli.packs import packs_app
-from understudy.contracts.errors import DuplicatePackError, PackNotFoundError, PinMismatchError, UsageError
+from understudy.contracts.errors import DuplicatePackError, PackNotFoundError, PinMismatchError, RightsError, UsageError
 from unit.packs.pack_folders import make_pack
+from unit.packs.policies import write_policy
 
 _AS_MOTION = (('role = "upscale"', 'role = "motion"'), ("scales = [1, 2]\n", ""))
 _STILL = """\
@@ -86,7 +87,7 @@ def test_pin_writes_hashes(packs: Path) -> None:
 
 
 def test_check_exits_6_when_a_check_fails(tmp_path: Path) -> None:
-    folder = make_pack(tmp_path / "still", edit=_AS_MOTION, adapter=_STILL)
+    folder = make_pack(tmp_path / "still", edit=_AS_MOTION, adapter=_STILL, bom=True)
     sound = _run("check", folder)
     assert sound.exit_code == 0, sound.output
     assert "conforms" in sound.stdout
@@ -98,8 +99,20 @@ def test_check_exits_6_when_a_check_fails(tmp_path: Path) -> None:
     assert isinstance(_run("check", tmp_path / "gone").exception, PackNotFoundError)
 
 
+def test_check_asks_the_policy_when_all_else_is_right(tmp_path: Path) -> None:
+    folder = make_pack(tmp_path / "still", edit=_AS_MOTION, adapter=_STILL, bom=True)
+    allowing = write_policy(tmp_path / "allowing.toml", '[packs]\nallow = ["mine"]\n')
+    refusing = write_policy(tmp_path / "refusing.toml", "[packs]\nallow = []\n")
+    assert _run("check", folder, "--policy", allowing).exit_code == 0
+    refused = _run("check", folder, "--policy", refusing)
+    assert isinstance(refused.exception, RightsError)
+    assert "conforms" in refused.stdout
+    (folder / "README.md").unlink()
+    assert _run("check", folder, "--policy", refusing).exit_code == 6
+
+
 def test_add_copies_a_checked_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = make_pack(tmp_path / "still", edit=_AS_MOTION, adapter=_STILL)
+    folder = make_pack(tmp_path / "still", edit=_AS_MOTION, adapter=_STILL, bom=True)
     monkeypatch.delenv("UNDERSTUDY_PACK_PATH", raising=False)
     assert isinstance(_run("add", folder).exception, UsageError)
     told = _json("add", folder, "--to", tmp_path / "packs")

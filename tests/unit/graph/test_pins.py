@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which pack each node of a graph gets."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from understudy.contracts.engine import EngineInfo, PackInfo
-from understudy.contracts.errors import PackError, PackNotFoundError, PinMismatchError, UnderstudyError, UsageError
+from understudy.contracts.errors import (
+    PackError,
+    PackNotFoundError,
+    PinMismatchError,
+    RightsError,
+    UnderstudyError,
+    UsageError,
+)
 from understudy.contracts.jobs import PackPin
 from understudy.graph.document import Graph
 from understudy.graph.parsing import parse_graph
@@ -49,6 +57,15 @@ def test_a_draft_takes_the_stand_in(draft: bool) -> None:  # noqa: FBT001
 
 def test_the_highest_version_is_the_one_of_semantic_versioning() -> None:
     assert pin_packs(_graph(type="upscale", pack="fine"), ENGINE, draft=False)["n"].pin.version == "2.0.0-rc.10"
+
+
+def test_a_refused_pack_is_refused_and_nothing_takes_its_place() -> None:
+    packs = tuple(replace(pack, refused="not here") if pack.pin.id == "coarse" else pack for pack in ENGINE.packs)
+    engine = replace(ENGINE, packs=packs)
+    for draft, name in ((False, "coarse"), (True, "fine")):
+        with pytest.raises(RightsError, match=r"nodes\.n\.pack: not here"):
+            pin_packs(_graph(type="upscale", pack=name), engine, draft=draft)
+    assert pin_packs(_graph(type="upscale", pack="fine"), engine, draft=False)["n"].pin.id == "fine"
 
 
 @pytest.mark.parametrize("digest", ["ab" * 32, "AB" * 6])

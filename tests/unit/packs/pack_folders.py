@@ -3,7 +3,8 @@
 
 from pathlib import Path
 
-from understudy.packs import write_hashes
+from understudy.packs import open_pack, write_hashes
+from understudy.packs.bom import BOM_NAME, bom_text, write_bom
 
 ADAPTER = """\
 import numpy as np
@@ -69,9 +70,15 @@ CARD = "# Mine\n\n## Contract\n\n## Limits\n\n## License\n\n## Training basis\n"
 
 
 def make_pack(
-    folder: Path, *, edit: tuple[tuple[str, str], ...] = (), adapter: str = ADAPTER, pin: bool = True, card: bool = True
+    folder: Path,
+    *,
+    edit: tuple[tuple[str, str], ...] = (),
+    adapter: str = ADAPTER,
+    pin: bool = True,
+    card: bool = True,
+    bom: bool = False,
 ) -> Path:
-    """A working upscale pack, its manifest edited by (old, new) pairs."""
+    """A working upscale pack, its manifest edited by (old, new) pairs, with a rights record where ``bom`` says so."""
     folder.mkdir(parents=True)
     text = MANIFEST
     for old, new in edit:
@@ -83,4 +90,12 @@ def make_pack(
         (folder / "README.md").write_text(CARD)
     if pin:
         write_hashes(folder)
+    if bom:
+        write_record(folder)
     return folder
+
+
+def write_record(folder: Path) -> None:
+    """Writes a pack's rights record."""
+    pack = open_pack(folder)
+    write_bom(folder / BOM_NAME, bom_text(pack.manifest, folder, pack.digest))

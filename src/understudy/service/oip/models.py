@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from understudy.contracts.engine import ManagedEngine, PackInfo, PackState
-from understudy.contracts.errors import PackNotFoundError, UsageError
+from understudy.contracts.errors import PackNotFoundError, RightsError, UsageError
 from understudy.contracts.jobs import PackPin
 from understudy.contracts.model import TensorSignature, TensorSpec
 from understudy.inference_protocol.datatypes import config_type, datatype_name
@@ -56,13 +56,15 @@ class Models:
         """
         info = self._find(name, version)
         state = next((state for state in self._engine.states() if state.pin == info.pin), None)
-        return state is not None and state.state in {"available", "loading", "ready"} and not _kept_back(info)
+        tried = state is not None and state.state in {"available", "loading", "ready"}
+        return tried and not info.refused and not _kept_back(info)
 
     def metadata(self, name: str, version: str) -> ModelMetadataResponse:
         """A model's tensors, of which -1 is a side of any size; the pack is loaded for it if it is not.
 
         Raises:
             PackError: There is no such pack, or it does not load.
+            RightsError: The service's policy refuses it.
             RefusedError: It is no model of this service.
         """
         info = self._find(name, version)
@@ -81,6 +83,7 @@ class Models:
 
         Raises:
             PackError: There is no such pack, or it does not load.
+            RightsError: The service's policy refuses it.
             RefusedError: It is no model of this service.
         """
         info = self._find(name, version)
@@ -107,7 +110,7 @@ class Models:
         """
         message = RepositoryIndexResponse()
         info = self._engine.info()
-        kept_back = {pack.pin: reason for pack in info.packs if (reason := _kept_back(pack))}
+        kept_back = {pack.pin: reason for pack in info.packs if (reason := pack.refused or _kept_back(pack))}
         for state in _latest(self._engine.states()):
             name, reason = _STATES[state.state]
             if state.pin in kept_back:
@@ -174,6 +177,8 @@ class Models:
         """A model's tensors and its device; kept, so that a pack that left memory is not loaded again for it."""
         if reason := _kept_back(info):
             raise RefusedError(grpc.StatusCode.FAILED_PRECONDITION, reason)
+        if info.refused:
+            raise RightsError(info.refused)
         known = self._signatures.get(info.pin.sha256)
         if known is None:
             with self._engine.lease(info.pin) as packed:

@@ -37,6 +37,7 @@ class PackRow:
         resident_bytes: Memory it holds.
         pinned: Kept in memory.
         problem: Why it failed, without folders.
+        badge: What its rights look like: ``green``, ``amber``, ``red``, or ``refused`` by the show's policy.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PackRow:
     resident_bytes: int = 0
     pinned: bool = False
     problem: str = ""
+    badge: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Status:
         packs: Packs, in every version that is there.
         broken: Folders that look like packs and did not load: last part of their path, and the problem.
         errors: Past errors, latest first.
+        policy: The show whose policy the service keeps to; empty for none.
     """
 
     state: Literal["serving", "stopping", "stopped"]
@@ -85,3 +88,4 @@ class Status:
     packs: tuple[PackRow, ...]
     broken: tuple[tuple[str, str], ...]
     errors: tuple[PastError, ...]
+    policy: str = ""

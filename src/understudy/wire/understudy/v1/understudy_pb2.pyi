@@ -414,7 +414,7 @@ class SearchFolder(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., folder: _Optional[str] = ...) -> None: ...
 
 class PackInfo(_message.Message):
-    __slots__ = ("pin", "role", "title", "description", "draft", "source", "manifest_json")
+    __slots__ = ("pin", "role", "title", "description", "draft", "source", "manifest_json", "badge", "badge_reasons", "rights_record", "refused")
     PIN_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -422,6 +422,10 @@ class PackInfo(_message.Message):
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    BADGE_FIELD_NUMBER: _ClassVar[int]
+    BADGE_REASONS_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_RECORD_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     pin: PackPin
     role: str
     title: str
@@ -429,7 +433,19 @@ class PackInfo(_message.Message):
     draft: str
     source: str
     manifest_json: str
-    def __init__(self, pin: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., draft: _Optional[str] = ..., source: _Optional[str] = ..., manifest_json: _Optional[str] = ...) -> None: ...
+    badge: str
+    badge_reasons: _containers.RepeatedScalarFieldContainer[str]
+    rights_record: str
+    refused: str
+    def __init__(self, pin: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., draft: _Optional[str] = ..., source: _Optional[str] = ..., manifest_json: _Optional[str] = ..., badge: _Optional[str] = ..., badge_reasons: _Optional[_Iterable[str]] = ..., rights_record: _Optional[str] = ..., refused: _Optional[str] = ...) -> None: ...
+
+class PolicyInfo(_message.Message):
+    __slots__ = ("show", "sha256")
+    SHOW_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    show: str
+    sha256: str
+    def __init__(self, show: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class PackFailure(_message.Message):
     __slots__ = ("path", "problem", "fix")
@@ -442,7 +458,7 @@ class PackFailure(_message.Message):
     def __init__(self, path: _Optional[str] = ..., problem: _Optional[str] = ..., fix: _Optional[str] = ...) -> None: ...
 
 class InfoResponse(_message.Message):
-    __slots__ = ("version", "device", "providers", "ocio_config", "ocio_cache_id", "search_path", "packs", "failures", "instance", "transports")
+    __slots__ = ("version", "device", "providers", "ocio_config", "ocio_cache_id", "search_path", "packs", "failures", "policy", "instance", "transports")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
@@ -451,6 +467,7 @@ class InfoResponse(_message.Message):
     SEARCH_PATH_FIELD_NUMBER: _ClassVar[int]
     PACKS_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     TRANSPORTS_FIELD_NUMBER: _ClassVar[int]
     version: str
@@ -461,6 +478,7 @@ class InfoResponse(_message.Message):
     search_path: _containers.RepeatedCompositeFieldContainer[SearchFolder]
     packs: _containers.RepeatedCompositeFieldContainer[PackInfo]
     failures: _containers.RepeatedCompositeFieldContainer[PackFailure]
+    policy: PolicyInfo
     instance: str
     transports: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., device: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., ocio_config: _Optional[str] = ..., ocio_cache_id: _Optional[str] = ..., search_path: _Optional[_Iterable[_Union[SearchFolder, _Mapping]]] = ..., packs: _Optional[_Iterable[_Union[PackInfo, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[PackFailure, _Mapping]]] = ..., instance: _Optional[str] = ..., transports: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., device: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., ocio_config: _Optional[str] = ..., ocio_cache_id: _Optional[str] = ..., search_path: _Optional[_Iterable[_Union[SearchFolder, _Mapping]]] = ..., packs: _Optional[_Iterable[_Union[PackInfo, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[PackFailure, _Mapping]]] = ..., policy: _Optional[_Union[PolicyInfo, _Mapping]] = ..., instance: _Optional[str] = ..., transports: _Optional[_Iterable[str]] = ...) -> None: ...
