@@ -22,7 +22,7 @@ from statistics import mean, median
 from typing import Any
 
 from proof.sequence_client import CASES, HERE, WAYS
-from proof.served import Served
+from proof.served import Served, leave_on_sigterm
 
 _TARGET = 1.05
 
@@ -30,6 +30,7 @@ _TARGET = 1.05
 def main() -> int:
     """Runs the cases and prints a table."""
     options = _options()
+    leave_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="sequence") as folder:
         rows = [
             _case(case, clients, options, Path(folder))

@@ -26,7 +26,7 @@ from typing import Any
 from proof.crew import Crew
 from proof.exact_pack import PACK_ID, write_pack
 from proof.judgment import Sample, leaks, log_wrong, requests_wrong
-from proof.served import Facts, Served, wait_at_rest
+from proof.served import Facts, Served, leave_on_sigterm, wait_at_rest
 from proof.tensors import Repository
 
 _SHOWN = 20
@@ -36,6 +36,7 @@ _MOVED = ("identity-upscale", "identity-onnx-upscale", "lanczos", PACK_ID)
 def main() -> int:
     """Runs the plan and judges it."""
     options = _options()
+    leave_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="soak") as folder:
         report = _soak(options, Path(folder))
     if options.out:

@@ -131,6 +131,11 @@ def serving(*arguments: str, log: Path, environment: Mapping[str, str] | None = 
         served.close()
 
 
+def leave_on_sigterm() -> None:
+    """Has SIGTERM end this program as Ctrl-C does, so that what it started ends too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def facts_of(pid: int) -> Facts:
     """What a process of this user holds now, from ``/proc`` (proc(5))."""
     folder = Path("/proc") / str(pid)

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from fuzz import seeds
 from fuzz.targets import TARGETS, attempt
 from fuzz.wire import Aim
-from proof.served import Served, wait_idle
+from proof.served import Served, leave_on_sigterm, wait_idle
 from understudy.client.engine import RemoteEngine
 
 _MOST_MEMORY = 1_500_000_000
@@ -30,6 +30,7 @@ _SHOWN = 25
 def main() -> int:
     """Runs the campaign."""
     options = _options()
+    leave_on_sigterm()
     started = time.monotonic()
     count, findings = codec_campaign(options.messages - options.wire, options.seed)
     print(f"{count} messages to the functions that read them, {time.monotonic() - started:.0f} s")
