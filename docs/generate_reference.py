@@ -30,7 +30,7 @@ from understudy.contracts.document_problems import is_table
 from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.shot_rights import ShotRights
 from understudy.graph import document, events
-from understudy.provenance import record
+from understudy.provenance import job, record
 from understudy.service.config import ServiceConfig
 from understudy.service.metrics import OUTCOMES, STAGES, TRANSPORTS, Metrics
 
@@ -183,14 +183,14 @@ RECORD: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`rights`", ShotRights),
     ("A run of `runs`", record.Run),
     ("`quality`", record.Quality),
-    ("A job of `jobs`", record.Job),
-    ("`graph`", record.GraphEntry),
-    ("An operation of `operations`", record.Operation),
-    ("A pack of `packs`", record.PackEntry),
-    ("An input of `inputs`", record.InputEntry),
-    ("A file of `files`", record.InputFile),
-    ("`color`", record.ColorChain),
-    ("An environment of `environments`", record.Environment),
+    ("A job of `jobs`", job.Job),
+    ("`graph`", job.GraphEntry),
+    ("An operation of `operations`", job.Operation),
+    ("A pack of `packs`", job.PackEntry),
+    ("An input of `inputs`", job.InputEntry),
+    ("A file of `files`", job.InputFile),
+    ("`color`", job.ColorChain),
+    ("An environment of `environments`", job.Environment),
     ("A frame of `frames`", record.FrameEntry),
     ("A file of `beside`", record.FileHash),
 )

@@ -50,6 +50,8 @@ def interpolate(
     compression: o.Compression = "",
     container: o.Container = "plain",
     resume: o.Resume = False,
+    rights: o.RightsFile = "",
+    no_record: o.NoRecord = False,
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
@@ -105,6 +107,8 @@ def interpolate(
         frames=frames,
         draft=draft,
         resume=resume,
+        rights=rights,
+        no_record=no_record,
     )
 
 

@@ -89,6 +89,8 @@ def run_graph(
     resume: bool = False,
     transport: str = "auto",
     policy: str = "",
+    rights: str = "",
+    no_record: bool = False,
 ) -> None:
     """Renders a graph and tells a person or a program how it goes.
 
@@ -96,11 +98,14 @@ def run_graph(
         UnderstudyError: The render is refused or failed.
     """
     from understudy.cli.progress import JsonLines, ProgressBar
+    from understudy.cli.record_options import with_record_options
     from understudy.contracts.engine import Control
     from understudy.graph.render import render_graph
     from understudy.packs.policy import find_policy
+    from understudy.provenance.recorder import Recorder
 
     rules = find_policy(policy)
+    graph = with_record_options(graph, rights=rights, no_record=no_record)
     if transport == "files":
         from understudy.cli.by_reference import render_by_reference
 
@@ -129,6 +134,7 @@ def run_graph(
                 on_event=listener.hear,
                 control=control,
                 policy=rules,
+                witness=Recorder(rules.document.record.source_types if rules else None),
             )
 
 

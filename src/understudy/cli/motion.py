@@ -23,6 +23,8 @@ def motion(
     type: o.SampleType = "",
     compression: o.Compression = "",
     resume: o.Resume = False,
+    rights: o.RightsFile = "",
+    no_record: o.NoRecord = False,
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
@@ -65,4 +67,6 @@ def motion(
         frames=frames,
         draft=draft,
         resume=resume,
+        rights=rights,
+        no_record=no_record,
     )

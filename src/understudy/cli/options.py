@@ -80,5 +80,14 @@ Policy = Annotated[
         "out.",
     ),
 ]
+RightsFile = Annotated[
+    str,
+    typer.Option(
+        "--rights",
+        metavar="FILE",
+        help="YAML with talent, use, consent, approval and do_not_train, for the record; over the graph's.",
+    ),
+]
+NoRecord = Annotated[bool, typer.Option("--no-record", help="Write no record of provenance beside the frames.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Confidence = Annotated[bool, typer.Option("--confidence/--no-confidence", help="Add the layer confidence.Y.")]

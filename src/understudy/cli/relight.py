@@ -64,6 +64,8 @@ def relight(
     compression: o.Compression = "",
     container: o.Container = "plain",
     resume: o.Resume = False,
+    rights: o.RightsFile = "",
+    no_record: o.NoRecord = False,
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
@@ -124,6 +126,8 @@ def relight(
         frames=frames,
         draft=draft,
         resume=resume,
+        rights=rights,
+        no_record=no_record,
     )
 
 

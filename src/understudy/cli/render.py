@@ -14,6 +14,8 @@ def render(
     frames: o.Frames = "",
     draft: o.Draft = False,
     resume: o.Resume = False,
+    rights: o.RightsFile = "",
+    no_record: o.NoRecord = False,
     device: o.Device = "auto",
     server: o.Server = "",
     transport: o.Transport = "auto",
@@ -34,4 +36,6 @@ def render(
         frames=frames,
         draft=draft,
         resume=resume,
+        rights=rights,
+        no_record=no_record,
     )

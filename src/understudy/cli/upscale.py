@@ -27,6 +27,8 @@ def upscale(
     compression: o.Compression = "",
     container: o.Container = "plain",
     resume: o.Resume = False,
+    rights: o.RightsFile = "",
+    no_record: o.NoRecord = False,
     ocio: o.Ocio = "",
     device: o.Device = "auto",
     server: o.Server = "",
@@ -69,4 +71,6 @@ def upscale(
         frames=frames,
         draft=draft,
         resume=resume,
+        rights=rights,
+        no_record=no_record,
     )

@@ -20,6 +20,7 @@ from understudy.frames.integers import write_with_integers
 from understudy.frames.labels import INTEROP_IDS, color_labels
 from understudy.frames.library import container_of, last_error, open_input
 from understudy.frames.metadata import put, survivors
+from understudy.frames.pixel_hash import PixelHash
 from understudy.frames.quantize import check_finite, clamp_half, to_codes, to_half
 from understudy.frames.reframe import reframe
 
@@ -38,12 +39,14 @@ class WriteOptions:
         sample_type: One storage type for all channels but ``uint`` ones; empty keeps each channel's own.
         container: ``aces`` writes a SMPTE ST 2065-4 file, or refuses.
         metadata: Header attributes over the plate's own; an empty string removes one.
+        hash_pixels: Tell the hash of the pixels, where that takes no second reading.
     """
 
     compression: str = ""
     sample_type: SampleType | Literal[""] = ""
     container: Literal["plain", "aces"] = "plain"
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+    hash_pixels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class WriteReport:
         bytes: Size of the file.
         compression: The container's own name for it.
         notes: What else the user should know, as sentences.
+        pixel_hash: What ``pixel_hash`` says of the file; empty where it was not asked or has to be read back.
     """
 
     path: Path
@@ -65,6 +69,7 @@ class WriteReport:
     bytes: int
     compression: str = ""
     notes: tuple[str, ...] = ()
+    pixel_hash: str = ""
 
 
 def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOptions()) -> WriteReport:
@@ -110,20 +115,22 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
         plate = associate(plate) if encoding.associated else dissociate(plate)
         plate = reframe(plate, plate.display_window)
         spec = _flat_spec(plate, container, encoding, _metadata(plate, options, container))
+    told = options.hash_pixels and container == "exr" and not encoding.lossy
+    pixels = PixelHash(plate.channels, encoding.sample_types, plate.data_window) if told else None
     with atomic(path) as temporary:
         if container == "jpeg":  # libjpeg calls exit() on a full disk
             require_room(path, 2 * spec.image_bytes())
-        clamped = _write(plate, temporary, path, spec, encoding)
+        clamped = _write(plate, temporary, path, spec, encoding, pixels)
         if container == "dpx":
             name_dpx(temporary, path)
         _verify(temporary, path, spec, encoding.compression if container == "exr" else "")
         if options.container == "aces":
             check_aces_file(temporary, path)
         size = temporary.stat().st_size
-    return _report(path, encoding, clamped, size)
+    return _report(path, encoding, clamped, size, pixels.hexdigest() if pixels else "")
 
 
-def _report(path: Path, encoding: Encoding, clamped: int, size: int) -> WriteReport:
+def _report(path: Path, encoding: Encoding, clamped: int, size: int, pixel_hash: str = "") -> WriteReport:
     return WriteReport(
         path=path,
         clamped=clamped,
@@ -131,6 +138,7 @@ def _report(path: Path, encoding: Encoding, clamped: int, size: int) -> WriteRep
         bytes=size,
         compression=encoding.compression,
         notes=encoding.notes,
+        pixel_hash=pixel_hash,
     )
 
 
@@ -216,7 +224,9 @@ def _bands(plate: Plate) -> Iterator[tuple[int, FloatImage]]:
         yield top, plate.pixels[top : top + rows]
 
 
-def _write(plate: Plate, temporary: Path, path: Path, spec: oiio.ImageSpec, encoding: Encoding) -> int:
+def _write(
+    plate: Plate, temporary: Path, path: Path, spec: oiio.ImageSpec, encoding: Encoding, pixels: PixelHash | None
+) -> int:
     output = oiio.ImageOutput.create(str(temporary))
     if output is None:
         raise OutputError(f"can't be written ({last_error()})", where=str(path))
@@ -226,6 +236,8 @@ def _write(plate: Plate, temporary: Path, path: Path, spec: oiio.ImageSpec, enco
         for top, band in _bands(plate):
             samples, count = _encode(band, encoding)
             clamped += count
+            if pixels is not None:
+                pixels.add(samples)
             first = spec.y + top
             _expect(output.write_scanlines(first, first + len(band), 0, samples), path, output)
     except BaseException:

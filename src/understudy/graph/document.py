@@ -327,6 +327,7 @@ class Graph(_Part):
         frames: Output frames, such as ``1001-1010x2``; empty renders all there are.
         handles: Frames added at both ends where the source has them.
         rights: Talent, use, consents, approval; goes into the record of the render.
+        record: A record of provenance is written beside the frames.
         nodes: Nodes by name.
     """
 
@@ -337,6 +338,7 @@ class Graph(_Part):
     frames: str = ""
     handles: int = Field(0, ge=0)
     rights: ShotRights | None = None
+    record: bool = True
     nodes: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], Node] = Field(min_length=1)
 
     @property
@@ -360,13 +362,16 @@ def inputs_of(node: Node) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
+_BESIDE_PIXELS = ("frames", "handles", "rights", "record")
+
+
 def digest_of(document: Mapping[str, Any]) -> str:
     """SHA-256 of a graph's canonical JSON; which frames, their rights and the names of output files are left out.
 
     Args:
         document: What ``Graph.document`` gave.
     """
-    kept = {name: value for name, value in document.items() if name not in ("frames", "handles", "rights")}
+    kept = {name: value for name, value in document.items() if name not in _BESIDE_PIXELS}
     kept["nodes"] = {
         name: {field: value for field, value in node.items() if node["type"] != "write" or field != "file"}
         for name, node in document["nodes"].items()

@@ -49,7 +49,7 @@ class Pipeline:
         self._reading: dict[Key, Future[Outcome]] = {}
         self._plate_bytes = 0
 
-    def run(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, Outcome, Mapping[str, Outcome]]]:
+    def run(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, Outcome, Mapping[Key, Outcome]]]:
         """Yields each wanted outcome with the outcomes it was made from.
 
         Raises:
@@ -63,7 +63,7 @@ class Pipeline:
                 for keys in coming:
                     self._start_reading(keys, readers)
                 outcome = self._outcome((item.step, item.frame))
-                made_from = {name: self._done[name, frame] for name, frame in coming[0] if (name, frame) in self._done}
+                made_from = {key: self._done[key] for key in coming[0] if key in self._done}
                 yield item, outcome, made_from
 
     def _ahead(self) -> int:

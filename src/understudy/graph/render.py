@@ -25,9 +25,12 @@ from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plan import Plan, plan_graph
 from understudy.graph.rights import judged, tell_rights
 from understudy.graph.steps.read import ReadStep
-from understudy.graph.steps.step import Frame, Outcome, Setting
+from understudy.graph.steps.step import Frame, Key, Outcome, Setting
 from understudy.graph.steps.write import WriteStep, Written, color_maximum
+from understudy.graph.witness import NOBODY, Made, Scene, Witness
 from understudy.packs.policy import ShowPolicy
+
+_UNSAID: Mapping[str, MetadataValue] = {"understudy:record": "", "understudy:recordId": ""}
 
 
 @dataclass(kw_only=True)
@@ -67,6 +70,7 @@ def render_graph(
     ocio: str = "",
     files: FileRules = ANY_FILE,
     policy: ShowPolicy | None = None,
+    witness: Witness = NOBODY,
 ) -> Summary:
     """Renders every write node.
 
@@ -81,6 +85,7 @@ def render_graph(
         ocio: OCIO config where the graph names none; empty takes ``$OCIO`` or the pinned one.
         files: Which files may be touched.
         policy: Which packs the caller's show allows, beside the engine's own policy; None for any.
+        witness: Puts what is made on record; asked only where the graph does not say ``record: false``.
 
     Raises:
         ForbiddenError: A file may not be touched.
@@ -88,7 +93,13 @@ def render_graph(
         UnderstudyError: The job is refused or failed; every file that is there is whole.
     """
     started = time.monotonic()
-    listener: Listener = on_event or (lambda _event: None)
+    witness = witness if graph.record else NOBODY
+    told: Listener = on_event or (lambda _event: None)
+
+    def listener(event: Event) -> None:
+        witness.hear(event)
+        told(event)
+
     info = judged(engine.info(), policy)
     config = graph.ocio or ocio
     if CONFIG_MARK.fits(config):
@@ -111,8 +122,21 @@ def render_graph(
             "draft": draft,
         }
     )
-    render = _Render(plan, facts, listener, control)
-    summary = render.run(resume=resume)
+    scene = Scene(
+        graph=graph,
+        job=str(facts["understudy:job"]),
+        packs=packs,
+        engine=info,
+        color=color,
+        plan=plan,
+        draft=draft,
+        resume=resume,
+        files=files,
+        listener=listener,
+    )
+    render = _Render(plan, facts, listener, control, witness)
+    with witness.watching(scene):
+        summary = render.run(resume=resume)
     summary.seconds = time.monotonic() - started
     listener(
         {
@@ -130,14 +154,22 @@ def render_graph(
 
 
 class _Render:
-    def __init__(self, plan: Plan, facts: Mapping[str, MetadataValue], listener: Listener, control: Control) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        facts: Mapping[str, MetadataValue],
+        listener: Listener,
+        control: Control,
+        witness: Witness,
+    ) -> None:
         self._plan = plan
         self._facts = facts
         self._listener = listener
         self._control = control
+        self._witness = witness
         self._summary = Summary()
         self._confidences: list[float] = []
-        self._measured: set[tuple[str, Frame]] = set()
+        self._measured: set[Key] = set()
         self._noted: set[tuple[str, str]] = set()
 
     def run(self, *, resume: bool) -> Summary:
@@ -156,8 +188,9 @@ class _Render:
                 self._measure_inputs(made_from)
                 seconds, last = time.monotonic() - last, time.monotonic()
                 write = self._plan.writes[name]
+                facts = {**self._facts_of(outcome), **self._witness.header(Made(name, frame, outcome, made_from))}
                 writers.submit(
-                    partial(write.write, frame, outcome.plate, self._facts_of(outcome)),
+                    partial(write.write, frame, outcome.plate, facts, hash_pixels=self._witness.hashes_pixels),
                     partial(self._written, write, frame, seconds, outcome.confidence, outcome.report),
                     outcome.plate.nbytes,
                 )
@@ -171,7 +204,8 @@ class _Render:
 
     def _facts_of(self, outcome: Outcome) -> dict[str, MetadataValue]:
         origin = outcome.report.get("origin")
-        return {**self._facts, "understudy:origin": origin} if isinstance(origin, str) else dict(self._facts)
+        # What an input says of the render that made it is not true of what is made from it.
+        return {**self._facts, **_UNSAID, "understudy:origin": origin if isinstance(origin, str) else ""}
 
     def _written(
         self,
@@ -182,6 +216,7 @@ class _Render:
         report: Mapping[str, Any],
         written: Written,
     ) -> None:
+        self._witness.wrote(write.name, frame, written)
         summary = self._summary
         summary.files += written.files
         summary.frames += 1
@@ -199,6 +234,7 @@ class _Render:
 
     def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:
         for name, frame in outputs:
+            self._witness.skipped(name, frame)
             self._summary.skipped += 1
             facts: Event = {"seconds": 0.0, "confidence": None, "report": {}, "skipped": True}
             self._tell(self._plan.writes[name], frame, facts)
@@ -215,9 +251,9 @@ class _Render:
         }
         self._listener(event | facts)
 
-    def _measure_inputs(self, made_from: Mapping[str, Outcome]) -> None:
-        for name, outcome in made_from.items():
-            key = (name, outcome.plate.frame)
+    def _measure_inputs(self, made_from: Mapping[Key, Outcome]) -> None:
+        for key, outcome in made_from.items():
+            name = key[0]
             if isinstance(self._plan.steps[name], ReadStep) and key not in self._measured:
                 self._measured.add(key)
                 maximum = color_maximum(outcome.plate)

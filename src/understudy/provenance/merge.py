@@ -9,17 +9,8 @@ from typing import Any
 
 from understudy.contracts.shot_rights import ShotRights
 from understudy.frames.sequence import format_frames, parse_frames
-from understudy.provenance.record import (
-    Environment,
-    FileHash,
-    FrameEntry,
-    InputEntry,
-    Job,
-    Record,
-    Sequence,
-    quality_of,
-    runs_of,
-)
+from understudy.provenance.job import Environment, InputEntry, Job
+from understudy.provenance.record import FileHash, FrameEntry, Record, Sequence, quality_of, runs_of
 from understudy.provenance.source_types import COMPOSITE, TRAINED, strongest
 
 

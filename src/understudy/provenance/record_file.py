@@ -114,9 +114,14 @@ def stem_of(pattern: str) -> str:
     return stem or "frames"
 
 
-def record_name(sequence: Sequence) -> str:
-    """``<stem>.<first>-<last>.provenance.json``; of a still without the range."""
-    stem = stem_of(sequence.pattern)
+def record_name(sequence: Sequence, *, extension: bool = False) -> str:
+    """``<stem>.<first>-<last>.provenance.json``; of a still without the range.
+
+    Args:
+        sequence: The pictures.
+        extension: The stem has the pictures' extension: ``sh010.png.1001-1010.provenance.json``.
+    """
+    stem = stem_of(sequence.pattern) + (Path(sequence.pattern).suffix if extension else "")
     return stem + (f".{sequence.first}-{sequence.last}" if sequence.frames else "") + SUFFIX
 
 

@@ -24,6 +24,7 @@ from understudy.graph.document import Graph
 from understudy.graph.parsing import parse_graph
 from understudy.graph.paths import files_of
 from understudy.graph.render import render_graph
+from understudy.provenance.recorder import Recorder
 from understudy.service.admission import Admission
 from understudy.service.caller import Caller, caller_of
 from understudy.service.fair_order import Ticket
@@ -148,6 +149,7 @@ class RenderCalls:
                     control=Control(cancelled=cancelled.is_set),
                     ocio=request.ocio_config or engine.info().ocio_config,
                     files=_CallerFiles(self._roots, caller),
+                    witness=Recorder(),
                 )
             except BaseException as error:
                 events.end(error)

@@ -2,6 +2,7 @@
 """Renders by reference: the bytes of a local render, within the roots, and nothing learned of what lies outside."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,6 +32,7 @@ from understudy.contracts.plate import blank_plate
 from understudy.frames.write import write_plate
 from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
+from understudy.provenance.recorder import Recorder
 from understudy.roles.engine import LocalEngine
 from understudy.service import access as access_module
 from understudy.service.roots import FilesSettings
@@ -104,16 +106,17 @@ def render(address: str, document: dict[str, Any], **how: Any) -> list[dict[str,
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """The frames; a record tells times."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.exr"))}
 
 
 def test_the_frames_and_events_are_those_of_a_local_render(service: Service, local: LocalEngine, shot: Path) -> None:
     here: list[dict[str, Any]] = []
-    render_graph(parse_graph(upscale(shot)), local, on_event=here.append)
+    render_graph(parse_graph(upscale(shot)), local, on_event=here.append, witness=Recorder())
     want = bytes_of(shot / "out")
     assert len(want) == 3
-    for path in (shot / "out").iterdir():
-        path.unlink()
+    shutil.rmtree(shot / "out")
+    (shot / "out").mkdir()
     there = render(
         service.address,
         upscale(shot),

@@ -14,6 +14,7 @@ from understudy.graph.paths import files_of, mark_in, with_absolute_files, with_
 
 _NO_FILES = {
     # A field of text that is no file stands here; one that is a file is marked in the model.
+    *("ShotRights.consent", "ShotRights.approval"),
     *("Graph.frames", "ReadNode.colorspace", "ReadNode.frames", "ReadNode.view", "ReadNode.part", "ReadNode.channels"),
     *("WriteNode.input", "WriteNode.colorspace", "WriteNode.compression", "WriteNode.metadata"),
     *(f"{node}.{field}" for node in ("MotionNode", "InterpolateNode", "UpscaleNode", "RelightNode")

@@ -4,21 +4,9 @@
 from hashlib import sha1, sha256
 from typing import Any
 
+from understudy.provenance.job import ColorChain, Environment, GraphEntry, InputEntry, InputFile, Job, Operation
 from understudy.provenance.merge import sequence_of, settled
-from understudy.provenance.record import (
-    ColorChain,
-    Environment,
-    FrameEntry,
-    Generator,
-    GraphEntry,
-    InputEntry,
-    InputFile,
-    Job,
-    Operation,
-    Record,
-    Sequence,
-    record_id,
-)
+from understudy.provenance.record import FrameEntry, Generator, Record, Sequence, record_id
 
 JOB = sha256(b"job").hexdigest()
 

@@ -47,6 +47,11 @@ class ReadStep:
         """Format of the files."""
         return self._header.container
 
+    @property
+    def pattern(self) -> str:
+        """The pattern of the files' paths; of a still its path."""
+        return self._sequence.pattern
+
     def files(self) -> tuple[Path, ...]:
         """Every file it may read."""
         return tuple(self._sequence.path(frame) for frame in (self._sequence.frames or (None,)))

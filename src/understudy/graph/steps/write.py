@@ -29,12 +29,16 @@ class Written:
         clamped: Samples that the file's type could not hold.
         maximum: Largest color value that was written, in working space; None where there is no color.
         notes: What the user should know.
+        colorspace: Color space of the picture.
+        pixel_hashes: Of each file what ``pixel_hash`` says of it; empty text where it has to be read back.
     """
 
     files: tuple[Path, ...]
     clamped: int
     maximum: float | None
     notes: tuple[str, ...]
+    colorspace: str = ""
+    pixel_hashes: tuple[str, ...] = ()
 
 
 class WriteStep:
@@ -59,6 +63,11 @@ class WriteStep:
         """
         OutputPattern(self.node.file, still=outputs <= 1)
 
+    @property
+    def pattern(self) -> Path:
+        """The path of its files, ``%04d`` for the frame number; of a still its path."""
+        return Path(str(self._pattern))
+
     def path(self, frame: Frame) -> Path:
         """The file of a frame."""
         return self._pattern.path(frame)
@@ -72,13 +81,16 @@ class WriteStep:
         self._files.require(self.path(frame), "write")
         return self.path(frame)
 
-    def write(self, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue]) -> Written:
+    def write(
+        self, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue], *, hash_pixels: bool = False
+    ) -> Written:
         """Writes one frame; safe from several threads.
 
         Args:
             frame: The frame.
             plate: In working form.
             facts: Header attributes of this render.
+            hash_pixels: Tell the hash of the pixels.
 
         Raises:
             OutputError: The file can't be written.
@@ -94,21 +106,31 @@ class WriteStep:
             sample_type=self.node.sample_type or ("half" if self.node.container == "aces" else ""),
             container=self.node.container,
             metadata={**facts, **self.node.metadata},
+            hash_pixels=hash_pixels,
         )
         report = write_plate(filed, self.allowed_path(frame), options)
         files = [report.path]
+        hashes = [report.pixel_hash]
         clamped = report.clamped
         notes = report.notes
         if extras is not None and self.node.extras == "sidecar":
             sidecar = sidecar_path(self.path(frame))
             self._files.require(sidecar, "write")
-            beside = write_plate(extras, sidecar, WriteOptions(metadata=dict(facts)))
+            beside = write_plate(extras, sidecar, WriteOptions(metadata=dict(facts), hash_pixels=hash_pixels))
             files.append(beside.path)
+            hashes.append(beside.pixel_hash)
             clamped += beside.clamped
             notes += (f"{', '.join(extras.channels)} went to .layers.exr files beside the {self.container}",)
         elif extras is not None:
             notes += (f"dropped {', '.join(extras.channels)}: a {self.container} can't hold them",)
-        return Written(files=tuple(files), clamped=clamped, maximum=maximum, notes=notes)
+        return Written(
+            files=tuple(files),
+            clamped=clamped,
+            maximum=maximum,
+            notes=notes,
+            colorspace=target,
+            pixel_hashes=tuple(hashes),
+        )
 
     def _split(self, plate: Plate) -> tuple[Plate, Plate | None]:
         if self.node.container == "aces":

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ASC Media Hash Lists, version 2.0: the folder ``ascmhl`` with one generation and its chain file.
+
+The list holds every recorded picture, the records and their signatures, with sizes. Pictures have SHA-1, the fastest of
+the hashes that the standard knows and Python has; the few small files have C4 as the chain has. It guards against
+damage; against forgery stand the SHA-256 in the record and the signature over it.
+
+Source: the schemas ``ASCMHL.xsd`` and ``ASCMHLDirectory.xsd`` of the ASC, namespaces ``urn:ASC:MHL:v2.0`` and
+``urn:ASC:MHL:DIRECTORY:v2.0``.
+"""
+
+import hashlib
+import re
+import socket
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from understudy import __version__
+from understudy.contracts.errors import InputError, UnreadableFileError
+from understudy.provenance.record_file import read_bytes, write_bytes
+
+FOLDER = "ascmhl"
+CHAIN = "ascmhl_chain.xml"
+NAMESPACE = "urn:ASC:MHL:v2.0"
+CHAIN_NAMESPACE = "urn:ASC:MHL:DIRECTORY:v2.0"
+IGNORED = (".*", FOLDER)
+TOOL = "understudy"
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_LIST_NAME = re.compile(r"^(\d{4,})_.*\.mhl$")
+_UNSAFE = re.compile(r"[^\w.-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of a list.
+
+    Attributes:
+        path: Relative to the folder that has the list, ``/`` between its parts.
+        size: Bytes.
+        kind: ``sha1`` or ``c4``.
+        value: The hash.
+    """
+
+    path: str
+    size: int
+    kind: str
+    value: str
+
+
+def c4_id(content: bytes) -> str:
+    """The C4 ID (SMPTE ST 2114): SHA-512 in base 58, 90 characters."""
+    number = int.from_bytes(hashlib.sha512(content).digest(), "big")
+    digits = ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = _BASE58[digit] + digits
+    return "c4" + digits.rjust(88, _BASE58[0])
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether a folder has a hash list of another program, which is then left alone."""
+    for path in _lists(folder / FOLDER):
+        try:
+            if _tool(_parsed(read_bytes(path), path)) != TOOL:
+                return True
+        except InputError:  # damaged, so nobody can use it
+            continue
+    return False
+
+
+def _tool(root: ET.Element) -> str:
+    return root.findtext(f"{{{NAMESPACE}}}creatorinfo/{{{NAMESPACE}}}tool", "")
+
+
+def write_list(folder: Path, files: Iterable[Listed], *, now: datetime | None = None) -> Path:
+    """Writes the list of a folder, its first generation; one that is there is replaced.
+
+    A history of generations would have to say of each frame that is rendered again that it failed. What changed
+    between renders is in the records.
+
+    Args:
+        folder: Whose files they are.
+        files: The files.
+        now: The time it says; None for this moment.
+
+    Returns:
+        The list.
+
+    Raises:
+        OutputError: It can't be written.
+    """
+    now = (now or datetime.now(UTC)).astimezone(UTC)
+    where = folder / FOLDER
+    safe = _UNSAFE.sub("_", folder.resolve().name) or "root"
+    path = where / f"0001_{safe}_{now:%Y-%m-%d_%H%M%S}Z.mhl"
+    old = [found for found in _lists(where) if found != path]
+    content = list_bytes(files, now)
+    write_bytes(content, path)
+    write_bytes(_chain_bytes(path.name, content), where / CHAIN)
+    for one in old:
+        one.unlink(missing_ok=True)
+    return path
+
+
+def list_bytes(files: Iterable[Listed], now: datetime) -> bytes:
+    """The XML of a list."""
+    root = ET.Element("hashlist", {"version": "2.0", "xmlns": NAMESPACE})
+    creator = ET.SubElement(root, "creatorinfo")
+    stamp = now.isoformat(timespec="seconds")
+    ET.SubElement(creator, "creationdate").text = stamp
+    ET.SubElement(creator, "hostname").text = socket.gethostname()
+    ET.SubElement(creator, "tool", {"version": __version__}).text = TOOL
+    process = ET.SubElement(root, "processinfo")
+    ET.SubElement(process, "process").text = "in-place"
+    ignore = ET.SubElement(process, "ignore")
+    for pattern in IGNORED:
+        ET.SubElement(ignore, "pattern").text = pattern
+    ordered = sorted(files, key=lambda one: one.path)
+    if ordered:
+        hashes = ET.SubElement(root, "hashes")
+        for one in ordered:
+            entry = ET.SubElement(hashes, "hash")
+            ET.SubElement(entry, "path", {"size": str(one.size)}).text = one.path
+            ET.SubElement(entry, one.kind, {"action": "original", "hashdate": stamp}).text = one.value
+    return _xml(root)
+
+
+def _chain_bytes(name: str, content: bytes) -> bytes:
+    root = ET.Element("ascmhldirectory", {"xmlns": CHAIN_NAMESPACE})
+    entry = ET.SubElement(root, "hashlist", {"sequencenr": "1"})
+    ET.SubElement(entry, "path").text = name
+    ET.SubElement(entry, "c4").text = c4_id(content)
+    return _xml(root)
+
+
+def _xml(root: ET.Element) -> bytes:
+    ET.indent(root)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
+
+
+def _lists(where: Path) -> list[Path]:
+    try:
+        return sorted(path for path in where.iterdir() if _LIST_NAME.match(path.name))
+    except OSError:
+        return []
+
+
+def read_list(folder: Path) -> tuple[Path, dict[str, Listed]] | None:
+    """The newest list of a folder that its chain names; None when there is neither list nor chain.
+
+    Raises:
+        UnreadableFileError: The chain or the list is missing or is not what the chain says it is.
+    """
+    where = folder / FOLDER
+    chain = where / CHAIN
+    if not chain.is_file() and not _lists(where):
+        return None
+    if not chain.is_file():
+        raise UnreadableFileError("the chain file of the hash list is missing", where=str(chain))
+    entries = _parsed(read_bytes(chain), chain).findall(f"{{{CHAIN_NAMESPACE}}}hashlist")
+    if not entries:
+        raise UnreadableFileError("the chain names no hash list", where=str(chain))
+    last = max(entries, key=lambda entry: int(entry.get("sequencenr", "0")))
+    name = last.findtext(f"{{{CHAIN_NAMESPACE}}}path", "")
+    path = where / Path(name).name
+    if not path.is_file():
+        raise UnreadableFileError(f"the hash list {name!r} that the chain names is missing", where=str(path))
+    content = read_bytes(path)
+    if c4_id(content) != last.findtext(f"{{{CHAIN_NAMESPACE}}}c4", ""):
+        raise UnreadableFileError("the hash list is not the one that its chain names", where=str(path))
+    return path, parse_list(content, path)
+
+
+def parse_list(content: bytes, path: Path) -> dict[str, Listed]:
+    """The files of a list by path.
+
+    Raises:
+        UnreadableFileError: It is no list.
+    """
+    found: dict[str, Listed] = {}
+    for entry in _parsed(content, path).iter(f"{{{NAMESPACE}}}hash"):
+        place = entry.find(f"{{{NAMESPACE}}}path")
+        for kind in ("sha1", "c4"):
+            value = entry.findtext(f"{{{NAMESPACE}}}{kind}")
+            if place is not None and place.text and value:
+                size = place.get("size", "")
+                found[place.text] = Listed(place.text, int(size) if size.isdigit() else -1, kind, value)
+    return found
+
+
+def _parsed(content: bytes, path: Path) -> ET.Element:
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # entities could grow without bound
+        raise UnreadableFileError("is no ASC MHL file: it declares entities", where=str(path))
+    try:
+        return ET.fromstring(content)  # noqa: S314 - without entities nothing in it can grow or be fetched
+    except (ET.ParseError, ValueError) as error:
+        raise UnreadableFileError(f"is no ASC MHL file: {error}", where=str(path)) from None

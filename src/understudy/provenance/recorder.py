@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watches a render and writes its records: before the first frame, now and then, and at the end.
+
+Files are hashed by threads beside the render, right after they were written, while the system still has them in memory.
+"""
+
+import math
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy import __version__
+from understudy.contracts.errors import UnderstudyError
+from understudy.contracts.plate import MetadataValue, Plate
+from understudy.contracts.shot_rights import ShotRights
+from understudy.frames.header import read_header
+from understudy.frames.pixel_hash import pixel_hash
+from understudy.frames.sequence import format_frames, parse_frames
+from understudy.graph.document import Graph
+from understudy.graph.events import Event
+from understudy.graph.steps.motion import MotionStep
+from understudy.graph.steps.read import ReadStep
+from understudy.graph.steps.step import Frame
+from understudy.graph.steps.write import WriteStep, Written, sidecar_path
+from understudy.graph.witness import Made, Scene
+from understudy.provenance.hashing import Hashes, file_hashes
+from understudy.provenance.header_facts import header_facts
+from understudy.provenance.job import InputEntry, InputFile, Job
+from understudy.provenance.merge import sequence_of
+from understudy.provenance.mhl import FOLDER
+from understudy.provenance.record import FileHash, FrameEntry, Generator, Origin, Record, Sequence, record_id
+from understudy.provenance.scene import (
+    document_inputs,
+    fps_of,
+    job_of,
+    nodes_above,
+    origin_of,
+    picture_inputs,
+    source_type_of,
+)
+from understudy.provenance.source_types import SourceTypes
+from understudy.provenance.store import RecordStore
+
+_SAVE_S = 30.0
+"""How often a record is brought up to date while frames are made, seconds."""
+
+_MOST_WARNINGS = 100
+_THREADS = 2
+_STRIDE = 4
+"""A frame's low confidence is told from every fourth pixel in both directions."""
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is known of a frame before it is written."""
+
+    origin: Origin
+    source_type: str
+    mean: float | None
+    p05: float | None
+    nan: int
+    inf: int
+
+
+@dataclass(slots=True)
+class _Output:
+    """One write node while it is rendered."""
+
+    write: WriteStep
+    store: RecordStore
+    job: Job
+    sequence: Sequence
+    facts: dict[Frame, _Facts] = field(default_factory=dict)
+    coming: list[Future[FrameEntry]] = field(default_factory=list)
+    entries: list[FrameEntry] = field(default_factory=list)
+    inputs: dict[str, InputEntry] = field(default_factory=dict)
+    read: dict[str, dict[Path, Frame]] = field(default_factory=dict)
+    fps: str = ""
+
+
+class Recorder:
+    """Puts one render on record.
+
+    Args:
+        source_types: A studio's own source types, as a policy has them under ``record.source_types``.
+    """
+
+    hashes_pixels = True
+
+    def __init__(self, source_types: Mapping[str, str] | None = None) -> None:
+        self._types = SourceTypes(source_types)
+        self._outputs: dict[str, _Output] = {}
+        self._hashed: dict[Path, Future[Hashes]] = {}
+        self._warnings: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self._token = secrets.token_hex(8)
+        self._scene: Scene | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._saved = 0.0
+
+    @contextmanager
+    def watching(self, scene: Scene) -> Iterator[None]:
+        """Begins the records, and ends them whether the render ends well or not.
+
+        Raises:
+            UnderstudyError: A record can't be written, or the one that is there can't be read.
+        """
+        self._scene = scene
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
+        try:
+            self._begin(scene)
+            yield
+        except BaseException:
+            with suppress(UnderstudyError, OSError):  # what went wrong first is told
+                self._end()
+            raise
+        else:
+            self._end()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def header(self, made: Made) -> Mapping[str, MetadataValue]:
+        """The strings that point from a frame to its record."""
+        assert self._scene is not None
+        output = self._outputs[made.node]
+        origin = origin_of(self._scene, made)
+        source_type = source_type_of(made, output.job, self._types, origin)
+        nan, inf = _sanitized(self._scene, made)
+        plate = made.outcome.plate
+        output.facts[made.frame] = _Facts(origin, source_type, made.outcome.confidence, _low(plate), nan, inf)
+        output.fps = output.fps or fps_of(self._scene, made.node, plate.metadata)
+        for entry, path, frame in picture_inputs(self._scene, made):
+            self._take_input(output, entry, path, frame)
+        return {
+            "understudy:origin": origin,
+            "understudy:sourceType": source_type,
+            "understudy:record": output.store.path.name,
+            "understudy:recordId": output.store.id,
+        }
+
+    def wrote(self, node: str, frame: Frame, written: Written) -> None:
+        """Hashes a frame that is on disk, and brings the record up to date when it is time."""
+        assert self._scene is not None
+        assert self._pool is not None
+        output = self._outputs[node]
+        facts = output.facts.pop(frame)
+        output.job = output.job.model_copy(
+            update={"color": output.job.color.model_copy(update={"output": written.colorspace})}
+        )
+        output.coming.append(self._pool.submit(_entry, self._scene.job, frame, written, facts))
+        if time.monotonic() - self._saved > _SAVE_S:
+            self._save()
+
+    def skipped(self, node: str, frame: Frame) -> None:
+        """Takes up a frame of this job that has no entry: its render was killed."""
+        assert self._scene is not None
+        assert self._pool is not None
+        output = self._outputs[node]
+        known = output.store.known(frame)
+        if known is None or known.job != self._scene.job:
+            output.coming.append(self._pool.submit(_adopted, self._scene.job, frame, output.write))
+
+    def hear(self, event: Event) -> None:
+        """Keeps warnings."""
+        if event.get("event") == "warning" and len(self._warnings) < _MOST_WARNINGS:
+            with self._lock:
+                self._warnings[": ".join(filter(None, (event.get("node", ""), str(event["message"]))))] = None
+
+    def _begin(self, scene: Scene) -> None:
+        frames: dict[str, list[int]] = {}
+        for name, frame in scene.plan.outputs:
+            frames.setdefault(name, []).extend([] if frame is None else [frame])
+        started = _now()
+        for name, numbers in frames.items():
+            write = scene.plan.writes[name]
+            text = format_frames(numbers)
+            job = job_of(scene, name, self._types, frames=text, output=write.node.colorspace)
+            job = job.model_copy(update={"started": started})
+            sequence = _sequence(scene, write, numbers)
+            store = RecordStore(write.pattern, scene.files)
+            begun = Record(
+                id=record_id(scene.job, name),
+                created=started,
+                updated=started,
+                generator=Generator(version=__version__),
+                sequence=sequence,
+                rights=scene.graph.rights or ShotRights(),
+                jobs={scene.job: job},
+                pending={self._token: text},
+            )
+            output = _Output(write, store, job, sequence)
+            if store.begin(begun):
+                self._warn(output, f"{store.path.name} was signed; what is rendered now is not: sign it again")
+            self._outputs[name] = output
+            for entry, path in document_inputs(scene.graph, nodes_above(scene.graph, name)):
+                self._take_input(output, entry, path, None)
+        self._saved = time.monotonic()
+
+    def _warn(self, output: _Output, message: str) -> None:
+        assert self._scene is not None
+        self._scene.listener({"event": "warning", "node": output.write.name, "frame": None, "message": message})
+
+    def _take_input(self, output: _Output, entry: InputEntry, path: Path, frame: int | None) -> None:
+        assert self._pool is not None
+        if path not in self._hashed:
+            self._hashed[path] = self._pool.submit(file_hashes, path)
+        key = f"{entry.node}/{entry.kind}/{entry.pattern}"
+        output.inputs.setdefault(key, entry)
+        output.read.setdefault(key, {}).setdefault(path, frame)
+
+    def _save(self) -> None:
+        for output in self._outputs.values():
+            done = [future for future in output.coming if future.done()]
+            output.coming = [future for future in output.coming if future not in done]
+            output.entries += [future.result() for future in done]
+            if done:
+                output.store.add(self._addition(output, finished=""), ())
+        self._saved = time.monotonic()
+
+    def _end(self) -> None:
+        for output in self._outputs.values():
+            output.entries += [future.result() for future in output.coming]
+            output.coming = []
+            if not output.store.finish(self._addition(output, finished=_now()), self._token):
+                self._warn(output, f"the folder has an {FOLDER} of another program, so no hash list was written")
+
+    def _addition(self, output: _Output, *, finished: str) -> Record:
+        assert self._scene is not None
+        with self._lock:
+            warnings = tuple(sorted(self._warnings))
+        made = {entry.frame for entry in output.entries if not entry.adopted}
+        environment = output.job.environments[0].model_copy(
+            update={"frames": format_frames(number for number in made if number is not None)}
+        )
+        job = output.job.model_copy(
+            update={
+                "inputs": self._inputs(output),
+                "environments": (environment,) if made else (),
+                "warnings": warnings,
+                "finished": finished,
+            }
+        )
+        return Record(
+            id=output.store.id,
+            updated=_now(),
+            generator=Generator(version=__version__),
+            sequence=output.sequence.model_copy(update={"fps": output.fps}),
+            rights=self._scene.graph.rights or ShotRights(),
+            jobs={self._scene.job: job},
+            frames=tuple(output.entries),
+        )
+
+    def _inputs(self, output: _Output) -> tuple[InputEntry, ...]:
+        found = []
+        for key, entry in sorted(output.inputs.items()):
+            files: dict[str, InputFile] = {}
+            for path, frame in output.read[key].items():
+                with suppress(UnderstudyError):  # gone since it was read; the record then lacks it
+                    hashes = self._hashed[path].result()
+                    files[path.name] = InputFile(file=path.name, frame=frame, size=hashes.size, sha256=hashes.sha256)
+            found.append(entry.model_copy(update={"files": tuple(files[name] for name in sorted(files))}))
+        return tuple(found)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _sequence(scene: Scene, write: WriteStep, numbers: list[int]) -> Sequence:
+    """What is to be made: the range of the document where it names one, so that parts of it are seen to be parts."""
+    graph: Graph = scene.graph
+    wanted = set(numbers)
+    if graph.frames and numbers:
+        asked = parse_frames(graph.frames)
+        low, high = min(asked) - graph.handles, max(asked) + graph.handles
+        have = {frame for frame in write.source.frames if frame is not None}
+        wanted |= have & (set(asked) | {n for n in have if low <= n <= high and not min(asked) <= n <= max(asked)})
+    like = Sequence(
+        node=write.name,
+        pattern=write.pattern.name,
+        content="data" if isinstance(write.source, MotionStep) else "picture",
+        handles=graph.handles,
+    )
+    return sequence_of(like, wanted) if wanted else like
+
+
+def _sanitized(scene: Scene, made: Made) -> tuple[int, int]:
+    plates = [
+        outcome.plate.sanitized
+        for (name, _), outcome in made.made_from.items()
+        if isinstance(scene.plan.steps[name], ReadStep)
+    ]
+    return sum(plate.nan for plate in plates), sum(plate.inf for plate in plates)
+
+
+def _low(plate: Plate) -> float | None:
+    if "confidence.Y" not in plate.channels:
+        return None
+    samples = plate.pixels[::_STRIDE, ::_STRIDE, plate.channels.index("confidence.Y")]
+    low = float(np.percentile(samples, 5))
+    return round(low, 6) if math.isfinite(low) else None
+
+
+def _entry(job: str, frame: Frame, written: Written, facts: _Facts) -> FrameEntry:
+    hashes = (*written.pixel_hashes, *[""] * len(written.files))
+    files = [_file(path, known) for path, known in zip(written.files, hashes, strict=False)]
+    return FrameEntry(
+        **files[0],
+        frame=frame,
+        job=job,
+        origin=facts.origin,
+        source_type=facts.source_type,
+        confidence_mean=None if facts.mean is None else round(facts.mean, 6),
+        confidence_p05=facts.p05,
+        clamped=written.clamped,
+        nan=facts.nan,
+        inf=facts.inf,
+        beside=tuple(FileHash(**file) for file in files[1:]),
+    )
+
+
+def _adopted(job: str, frame: Frame, write: WriteStep) -> FrameEntry:
+    path = write.path(frame)
+    file = _file(path, "")
+    sidecar = sidecar_path(path)
+    beside = (FileHash(**_file(sidecar, "")),) if write.container != "exr" and sidecar.is_file() else ()
+    origin = file["header"].get("understudy:origin")
+    known: dict[str, Origin] = {"source": "source", "synthesized": "synthesized", "held": "held"}
+    return FrameEntry(
+        **file,
+        frame=frame,
+        job=job,
+        origin=known.get(str(origin), "source"),
+        source_type=str(file["header"].get("understudy:sourceType", "")),
+        adopted=True,
+        beside=beside,
+    )
+
+
+def _file(path: Path, pixels: str) -> dict[str, Any]:
+    hashes = file_hashes(path, sha1=True)
+    return {
+        "file": path.name,
+        "size": hashes.size,
+        "sha256": hashes.sha256,
+        "sha1": hashes.sha1,
+        "pixels": pixels or pixel_hash(path),
+        "header": header_facts(read_header(path)),
+    }
