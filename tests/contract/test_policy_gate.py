@@ -29,6 +29,7 @@ from unit.packs.pack_folders import make_pack, write_record
 from unit.packs.policies import write_policy
 
 DENY = '[packs]\ndeny = ["lanczos"]\n'
+_LIGHTS = Path(__file__).parents[2] / "examples" / "lights" / "sun.json"
 SENTENCE = 'the policy of show "ABC" refuses lanczos@1.0.0#'
 
 
@@ -180,6 +181,21 @@ def test_a_render_tells_policy_and_badge(open_to_all: LocalEngine, policy_file: 
     assert told["policy"] == {"event": "policy", "by": "caller", "show": "ABC", "sha256": rules.sha256}
     assert told["pack"]["badge"] == "green"
     assert "it never learned, so no training data has rights in it" in told["pack"]["badge_reasons"]
+
+
+def test_new_light_on_talent_needs_a_consent(open_to_all: LocalEngine, plates: Path) -> None:
+    nodes = {
+        "plate": {"type": "read", "file": str(plates / "plate.%04d.exr"), "colorspace": "ACEScg"},
+        "sun": {"type": "relight", "input": "plate", "pack": "identity-relight", "lights": str(_LIGHTS)},
+        "out": {"type": "write", "input": "sun", "file": str(plates / "out" / "lit.%04d.exr")},
+    }
+    document: dict[str, Any] = {"schema": "understudy.graph/1", "nodes": nodes}
+    with pytest.raises(RightsError, match="new light") as caught:
+        render_graph(parse_graph({**document, "rights": {"talent": True}}), open_to_all)
+    assert caught.value.where == "nodes.sun"
+    assert not (plates / "out").exists()
+    for rights in ({"talent": True, "consent": ["C-17"]}, {"talent": False}, {}):
+        render_graph(parse_graph({**document, "rights": rights}), open_to_all, frames="1")
 
 
 @pytest.mark.parametrize("how", ["--policy", "$UNDERSTUDY_POLICY"])

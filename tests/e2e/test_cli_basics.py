@@ -15,7 +15,19 @@ import understudy
 pytestmark = pytest.mark.e2e
 
 _PACKAGE = Path(understudy.__file__).parents[1]
-_COMMANDS = ["demo", "doctor", "inspect", "interpolate", "motion", "packs", "relight", "render", "serve", "upscale"]
+_COMMANDS = [
+    "demo",
+    "doctor",
+    "inspect",
+    "interpolate",
+    "motion",
+    "packs",
+    "relight",
+    "render",
+    "serve",
+    "tokens",
+    "upscale",
+]
 _HEAVY = [
     "cv2",
     "google",

@@ -23,7 +23,7 @@ from understudy.graph.paths import with_absolute_files
 from understudy.graph.pins import pin_packs
 from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plan import Plan, plan_graph
-from understudy.graph.rights import judged, tell_rights
+from understudy.graph.rights import judged, require_rights, tell_rights
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Key, Outcome, Setting
 from understudy.graph.steps.write import WriteStep, Written, color_maximum
@@ -89,7 +89,7 @@ def render_graph(
 
     Raises:
         ForbiddenError: A file may not be touched.
-        RightsError: A policy refuses a pack; no frame was read.
+        RightsError: A policy refuses a pack, or consent is missing; no frame was read.
         UnderstudyError: The job is refused or failed; every file that is there is whole.
     """
     started = time.monotonic()
@@ -106,6 +106,7 @@ def render_graph(
         files.require(Path(config), CONFIG_MARK.access)
     color = ColorConfig.load(config)
     packs = pin_packs(graph, info, draft=draft)
+    require_rights(graph, packs)
     pins = {name: pack.pin for name, pack in packs.items()}
     setting = Setting(
         engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files

@@ -4,13 +4,25 @@
 from collections.abc import Mapping
 
 from understudy.contracts.engine import EngineInfo, PackInfo
+from understudy.graph.document import Graph
 from understudy.graph.events import Listener
+from understudy.packs.consent import require_consent
 from understudy.packs.policy import ShowPolicy
 
 
 def judged(info: EngineInfo, policy: ShowPolicy | None) -> EngineInfo:
     """What an engine says of its packs, judged by the caller's policy where there is one."""
     return policy.judged(info) if policy else info
+
+
+def require_rights(graph: Graph, packs: Mapping[str, PackInfo]) -> None:
+    """Refuses a graph whose shot is flagged with talent, for packs that need a consent that it does not name.
+
+    Raises:
+        RightsError: A consent is missing.
+    """
+    if graph.rights is not None:
+        require_consent(packs, talent=bool(graph.rights.talent), consent=graph.rights.consent)
 
 
 def tell_rights(packs: Mapping[str, PackInfo], info: EngineInfo, policy: ShowPolicy | None, listener: Listener) -> None:

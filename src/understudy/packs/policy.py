@@ -160,10 +160,13 @@ def load_policy(path: Path) -> ShowPolicy:
     where = shown(path)
     try:
         data = read_page(path, "policy", RightsError)
+        raw = parse_toml(data, path, "policy", RightsError)
+    except RightsError as error:
+        error.fix = error.fix or _UNTIL
+        raise
     except FileNotFoundError:
         fix = f"restore it, or correct --policy or ${POLICY_VARIABLE}"
         raise RightsError("there is no such policy, so nothing is allowed", where=where, fix=fix) from None
-    raw = parse_toml(data, path, "policy", RightsError)
     try:
         document = PolicyDocument.model_validate(raw)
     except ValidationError as error:
@@ -183,12 +186,13 @@ def find_policy(given: str = "") -> ShowPolicy | None:
     return load_policy(Path(named).expanduser()) if named else None
 
 
+_UNTIL = "nothing is allowed until the policy is right"
 _HINTS = {"date": "a date such as 2026-11-25", "name": "the name of the show"}
 
 
 def _error(where: str, problems: Sequence[Problem]) -> RightsError:
     text, place, fix = joined(where, problems)
-    return RightsError(text, where=place, fix=fix or "nothing is allowed until the policy is right")
+    return RightsError(text, where=place, fix=fix or _UNTIL)
 
 
 def _further_problems(document: PolicyDocument) -> Iterator[Problem]:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
-from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackState
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackInfo, PackState
 from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import PackedModel
 from understudy.packs.policy import ShowPolicy, load_policy
+from understudy.packs.registry import Registry
 from understudy.roles.library import Library
 from understudy.roles.pack_settings import PackSettings
 from understudy.roles.residency import Residency
@@ -60,6 +61,7 @@ class LocalEngine:
         )
         self._library = Library(extra_packs, self._settings, self._residency, policy=policy)
         self._upkeep: Upkeep | None = None
+        self._told_packs: tuple[Registry, tuple[PackInfo, ...]] | None = None
 
     def info(self) -> EngineInfo:
         """What this engine is and which packs it has."""
@@ -71,10 +73,17 @@ class LocalEngine:
             ocio_config=self._color.name,
             ocio_cache_id=self._color.cache_id,
             search_path=tuple((kind, str(folder)) for kind, folder in found.search_path),
-            packs=tuple(pack.info(self._policy) for pack in found.registry),
+            packs=self._packs_of(found.registry),
             failures=found.failures,
             policy=self._policy.info if self._policy else None,
         )
+
+    def _packs_of(self, registry: Registry) -> tuple[PackInfo, ...]:
+        """What is said of a registry's packs; the same until it is swapped, and clients ask for it again and again."""
+        told = self._told_packs
+        if told is None or told[0] is not registry:
+            told = self._told_packs = registry, tuple(pack.info(self._policy) for pack in registry)
+        return told[1]
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
         """Runs one request; may be called from several threads.

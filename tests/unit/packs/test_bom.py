@@ -11,12 +11,13 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.schema import _res as schemas
 from cyclonedx.validation.json import JsonStrictValidator
 
+from understudy.packs import discover, install_pack
 from understudy.packs.bom import BOM_NAME, bom_text, pack_bom, read_bom, record_state, serial_number, write_bom
 from understudy.packs.bom_shape import REQUIRED, SHAPES, shape_problems
 from understudy.packs.licenses import COMMERCIAL, NON_COMMERCIAL
 from understudy.packs.pack import Pack, open_pack
 from understudy.share_root import share_root
-from unit.packs.pack_folders import make_pack
+from unit.packs.pack_folders import make_pack, write_record
 
 SHIPPED = sorted((share_root() / "models").glob("*/pack.toml"))
 CARD = """\
@@ -311,3 +312,13 @@ def test_tables_are_those_of_the_published_schema():
     assert list(SHAPES["hash"]["alg"].words) == inner["hash-alg"]["enum"]
     known = json.loads((folder / "spdx.SNAPSHOT.schema.json").read_text(encoding="utf-8"))["enum"]
     assert set(COMMERCIAL) | set(NON_COMMERCIAL) <= set(known)
+
+
+def test_a_copy_of_a_pack_has_its_record_and_all_that_the_record_lists(tmp_path):
+    pack = rich(tmp_path / "p")
+    write_record(pack.folder)
+    (pack.folder / "notes.txt").write_text("not of the pack")
+    copied = install_pack(open_pack(pack.folder), tmp_path / "packs", discover((tmp_path / "none",)))
+    assert copied.rights_record == "agrees"
+    names = {path.name for path in copied.folder.iterdir()}
+    assert names == {"pack.toml", "adapter.py", "README.md", "LICENSE.txt", BOM_NAME}
