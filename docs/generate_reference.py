@@ -216,6 +216,19 @@ _OTHER_EVENTS = (
     ("stage", "`demo`", "`title`, `done`, `total`"),
     ("role", "`demo`", "`role`, `probe`, `headline`, `holds`"),
     ("report", "`demo`", "`file`, `seconds`, `holds`"),
+    ("instance", "`publish`", "one for each product: `name`, `version`, `publishDir` and what else integrators read"),
+    (
+        "finding",
+        "`publish`",
+        "`name`, `check`, `severity`, `family`, `title`, `file`, `frame`, `frames`, `problem`, `fix`",
+    ),
+    ("checked", "`publish --check-only`", "`name`, `frames`, `errors`, `warnings`"),
+    ("plugins", "`publish`", "`names`, `not_loaded`"),
+    ("plugin", "`publish`", "`name`, `label`, `order`, `instance`, `ok`, `problem`, `exit_code`, `seconds`"),
+    ("retry", "`publish`", "`problem`: another publish took the version, so all runs again"),
+    ("problem", "`publish`", "`problem`: what is wrong with the publish as a whole"),
+    ("file", "`review`", "`name`, `file`, `encoder`"),
+    ("integrated", "`integrate`", "`name`, `version`, `folder`, `already`, `files`"),
 )
 _VARIABLES = (
     ("OCIO", "every command", "The OCIO config where neither `--ocio` nor the graph names one."),
@@ -233,6 +246,11 @@ _VARIABLES = (
     ("UNDERSTUDY_POLICY", "every command", "The show policy where no `--policy` names one."),
     ("UNDERSTUDY_ALLOW_REMOTE_PACKS", "every command", "`1`: packs may be played by models on other servers."),
     ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
+    ("UNDERSTUDY_PUBLISH_SOURCE", "`plugins`", "What to publish, where the context does not say."),
+    ("UNDERSTUDY_PUBLISH_ROOT", "`plugins`", "The publish root; without one another integrator is to take the frames."),
+    ("UNDERSTUDY_PUBLISH_FINAL", "`plugins`", "Any value: for final delivery."),
+    ("UNDERSTUDY_PUBLISH_MOVIES", "`plugins`", "Review movies: `h264`, `prores`, both with a comma, `none`, `auto`."),
+    ("UNDERSTUDY_PUBLISH_LINK", "`plugins`", "Any value: hard links where they can be made."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
 )  # fmt: skip
 

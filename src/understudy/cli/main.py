@@ -16,11 +16,14 @@ from understudy import __version__
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
 from understudy.cli.inspect import inspect
+from understudy.cli.integrate import integrate
 from understudy.cli.interpolate import interpolate
 from understudy.cli.motion import motion
 from understudy.cli.packs import packs_app
+from understudy.cli.publish import publish
 from understudy.cli.relight import relight
 from understudy.cli.render import render
+from understudy.cli.review import review
 from understudy.cli.serve import serve
 from understudy.cli.tokens import tokens_app
 from understudy.cli.upscale import upscale
@@ -77,7 +80,8 @@ def _options(
     return
 
 
-for _command in (demo, upscale, interpolate, motion, relight, render, serve, inspect, doctor):
+_WORK = (demo, upscale, interpolate, motion, relight, render)
+for _command in (*_WORK, serve, inspect, doctor, publish, review, integrate):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
 app.add_typer(tokens_app, name="tokens")

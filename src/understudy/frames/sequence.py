@@ -298,6 +298,16 @@ def _list_patterns(folder: Path) -> list[str]:
     return listed + stills
 
 
+def patterns_in(folder: Path) -> list[str]:
+    """The sequences of a folder as patterns of names, and the names of its single pictures.
+
+    Raises:
+        InputError: The folder does not exist or can't be read.
+    """
+    numbered, stills = _groups(folder)
+    return [str(Pattern(Path(), *around, _least_digits(numbers))) for around, numbers in numbered.items()] + stills
+
+
 def _open_folder(folder: Path, wanted: tuple[int, ...] | None) -> FrameSequence:
     numbered, stills = _groups(folder)
     if len(numbered) + len(stills) != 1:

@@ -166,15 +166,17 @@ def _rename_new(source: Path, target: Path) -> bool:
 
 
 def _sources(listing: Listing) -> Iterator[Source]:
-    seen: set[str] = {VERSION_FILE}
+    seen: dict[str, Path | None] = {VERSION_FILE: None}
     for one in listing.representations:
         for name in one.names:
             target = f"{one.folder.rstrip('/')}/{name}" if one.folder else name
-            if target in seen:
-                raise UsageError(
-                    f"two files of the version would be {target}", where=f"representations.{one.name}",
-                    fix="give one of the representations a folder of its own",
-                )  # fmt: skip
-            seen.add(target)
             path = Path(os.path.abspath(one.staging_dir or ".")) / name  # noqa: PTH100 - Path keeps the ``..``
-            yield Source(path, target, one.sha256.get(name, ""), one.derived)
+            if target in seen and seen[target] != path:
+                raise UsageError(
+                    f"two files of the version would be {target}",
+                    where=f"representations.{one.name}",
+                    fix="give one of the representations a folder of its own",
+                )
+            if target not in seen:  # layers of one file are several representations
+                yield Source(path, target, one.sha256.get(name, ""), one.derived)
+            seen[target] = path

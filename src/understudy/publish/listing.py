@@ -132,7 +132,7 @@ class Version(_Part):
 
     def to_bytes(self) -> bytes:
         """Its file."""
-        document = self.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"schema": self.schema_}
+        document = {"schema": self.schema_} | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return (json.dumps(document, indent=1) + "\n").encode()
 
 

@@ -4,14 +4,20 @@
 from fractions import Fraction
 
 from understudy.provenance.record import Record
-from understudy.provenance.record_file import stem_of
 from understudy.review.labels import Labels
 
 _BADGES = ("green", "amber", "red")
 
 
-def labels_of(record: Record, *, version: str = "", color: str = "") -> Labels:
-    """The words for the pictures of a record."""
+def labels_of(record: Record, *, name: str, version: str = "", color: str = "") -> Labels:
+    """The words for the pictures of a record.
+
+    Args:
+        record: The record.
+        name: Name of the product.
+        version: Its version, such as ``v003``.
+        color: How the pictures came to the screen.
+    """
     packs = {pack.pin: pack for job in record.jobs.values() for pack in job.packs}
     badges = [pack.badge for pack in packs.values() if pack.badge in _BADGES]
     rights = record.rights
@@ -31,7 +37,7 @@ def labels_of(record: Record, *, version: str = "", color: str = "") -> Labels:
     ]
     marks = (["DRAFT"] if record.draft else []) + (["TEMPORARY"] if rights.use == "temporary" else [])
     return Labels(
-        name=stem_of(record.sequence.pattern),
+        name=name,
         version=version,
         badge=max(badges, key=_BADGES.index, default=""),
         mark=" ".join(marks),

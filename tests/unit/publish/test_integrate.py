@@ -200,10 +200,22 @@ def test_a_missing_file_is_refused(work: Path, tmp_path: Path) -> None:
 
 
 def test_two_files_of_one_name_are_refused(work: Path, tmp_path: Path) -> None:
-    listing = _listing(work)
-    twice = listing.model_copy(update={"representations": (listing.representations[0],) * 2})
+    listing, other = _listing(work), work.with_name("other")
+    shutil.copytree(work, other)
+    two = (listing.representations[0], _listing(other).representations[0])
+    twice = listing.model_copy(update={"representations": two})
     with pytest.raises(UsageError, match=r"two files of the version would be comp\.1001\.exr"):
         integrate(twice, tmp_path / "root")
+
+
+def test_layers_of_the_same_files_are_representations_of_their_own(work: Path, tmp_path: Path) -> None:
+    listing = _listing(work)
+    layer = listing.representations[0].model_copy(update={"name": "confidence", "channels": ("confidence.Y",)})
+    done = integrate(
+        listing.model_copy(update={"representations": (*listing.representations, layer)}), tmp_path / "root"
+    )
+    assert len(_names(done.folder)) == 6
+    assert done.version.representations[-1].channels == ("confidence.Y",)
 
 
 @pytest.mark.parametrize("folder", ["..", "a/../../b", "/tmp"])

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People who can be seen have consented, and nothing becomes final that is a draft or that nobody approved."""
+
+from collections.abc import Iterator
+
+from understudy.provenance.record import Record
+from understudy.publish.checks.check import Check, Finding, FrameNumber
+from understudy.publish.subject import Subject
+
+CONSENT = Check(
+    name="consent-missing",
+    severity="error",
+    family="rights",
+    title="No consent for a person in this shot",
+    catches="a person can be recognized, a node invents content, and the record names no consent",
+    fix="get the consent, and give its reference in the graph's rights block or with --rights",
+)
+APPROVAL = Check(
+    name="approval-missing",
+    severity="error",
+    family="rights",
+    title="Nobody approved this as final",
+    catches="a final publish has no approval reference (unless the policy needs none)",
+    fix="get the approval, and give its reference in the graph's rights block or with --rights",
+)
+DRAFT = Check(
+    name="draft-in-final",
+    severity="error",
+    family="rights",
+    title="Draft frames in a final publish",
+    catches="frames of a final publish were made with --draft",
+    fix="render them again without --draft",
+)
+TALENT_UNKNOWN = Check(
+    name="talent-unknown",
+    severity="warning",
+    family="rights",
+    title="Is there a person in this shot?",
+    catches="a node invents content or relights, and nobody said whether a person can be recognized",
+    fix="say it in the graph's rights block: talent: true or false",
+)
+TALENT_RELIGHT = Check(
+    name="talent-relight",
+    severity="warning",
+    family="rights",
+    title="A person was relit",
+    catches=(
+        "a person can be recognized and a node relights: whether that alters a performance is for production to say "
+        "(California AB 1836 and AB 2602)"
+    ),
+    fix="ask production whether the consent covers it",
+)
+
+CHECKS = (CONSENT, APPROVAL, DRAFT, TALENT_UNKNOWN, TALENT_RELIGHT)
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """What is wrong with consents and approvals, by what the record says."""
+    record = subject.record
+    if record is None:
+        return
+    rights = record.rights
+    generative = _made_by(record, generative=True)
+    relit = _made_by(record, generative=False)
+    if rights.talent and generative and not rights.consent:
+        text = "a person can be recognized, the frames are partly invented, and no consent is named"
+        yield CONSENT.found(text, frames=generative)
+    elif rights.talent and relit:
+        given = f"; the consents named are {', '.join(rights.consent)}" if rights.consent else ""
+        yield TALENT_RELIGHT.found(
+            f"a person can be recognized, and the light on them was changed{given}", frames=relit
+        )
+    if rights.talent is None and (generative or relit):
+        yield TALENT_UNKNOWN.found("nobody said whether a person can be recognized in the shot")
+    if subject.is_final and subject.rules.final_needs_approval and not rights.approval:
+        kind = "temporary material" if rights.use == "temporary" else "final material"
+        yield APPROVAL.found(f"this is {kind} in a final publish, and no approval is named")
+    drafts = [entry.frame for entry in record.frames if entry.job in record.jobs and record.jobs[entry.job].draft]
+    if subject.is_final and drafts:
+        yield DRAFT.found("frames of a final publish are drafts", frames=drafts)
+
+
+def _made_by(record: Record, *, generative: bool) -> list[FrameNumber]:
+    """Frames whose job has an operation that invents content, or one that relights."""
+    jobs = {
+        name
+        for name, job in record.jobs.items()
+        if any(one.generative if generative else one.type == "relight" for one in job.operations)
+    }
+    return [entry.frame for entry in record.frames if entry.job in jobs]
