@@ -20,6 +20,7 @@ from understudy.cli.integrate import integrate
 from understudy.cli.interpolate import interpolate
 from understudy.cli.motion import motion
 from understudy.cli.packs import packs_app
+from understudy.cli.provenance import provenance_app
 from understudy.cli.publish import publish
 from understudy.cli.relight import relight
 from understudy.cli.render import render
@@ -84,6 +85,7 @@ _WORK = (demo, upscale, interpolate, motion, relight, render)
 for _command in (*_WORK, serve, inspect, doctor, publish, review, integrate):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
+app.add_typer(provenance_app, name="provenance")
 app.add_typer(tokens_app, name="tokens")
 
 

@@ -7,12 +7,13 @@ coming frame needs is forgotten. Frames too large for the budget are read and wr
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from understudy.contracts.cores import available_cores
 from understudy.contracts.engine import Control
+from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.plate import Plate
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Key, Outcome, Step
@@ -148,8 +149,13 @@ class Writers(Generic[Result]):
             self._settle_first()
 
     def close(self) -> None:
-        """Lets the running writes end and drops those that have not begun."""
+        """Lets the running writes end and drops those that have not begun; what was written is told even now."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for future, then, _ in self._waiting:
+            if not future.cancelled() and future.exception() is None:
+                with suppress(UnderstudyError):  # what ended the render goes before
+                    then(future.result())
+        self._waiting.clear()
 
     def _settle_first(self) -> None:
         future, then, _ = self._waiting.pop(0)

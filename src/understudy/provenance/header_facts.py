@@ -21,7 +21,7 @@ def header_facts(header: FileHeader) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "file:container": header.container,
         "file:compression": header.compression,
-        "file:tile": _alone([list(part.tile) if part.tile else None for part in parts]),
+        "file:tile": _alone([list(part.tile) if part.tile else "scan lines" for part in parts]),
         "file:levels": _alone([part.levels for part in parts]),
         "file:parts": _alone([part.name for part in parts]),
         "file:channels": [

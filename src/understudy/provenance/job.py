@@ -154,6 +154,20 @@ class Environment(_Part):
     tiles: dict[str, int] = {}
 
 
+class PolicyEntry(_Part):
+    """A show policy that was asked.
+
+    Attributes:
+        by: Whose it was: ``caller`` or ``engine``.
+        show: The production's name.
+        sha256: SHA-256 of its file.
+    """
+
+    by: str
+    show: str
+    sha256: str
+
+
 class Job(_Part):
     """One job: everything that decides pixels, and what it was computed on.
 
@@ -166,6 +180,7 @@ class Job(_Part):
         color: Color spaces.
         seed: Seed of random numbers; none: nothing is random.
         environments: What it was computed on; several where a farm shared the frames.
+        policies: The show policies that allowed it.
         warnings: What the renders warned of.
         started: When the first render of it began, UTC.
         finished: When the last render of it ended, UTC; empty while none has.
@@ -179,6 +194,7 @@ class Job(_Part):
     color: ColorChain
     seed: int | None = None
     environments: tuple[Environment, ...] = ()
+    policies: tuple[PolicyEntry, ...] = ()
     warnings: tuple[str, ...] = ()
     started: str = ""
     finished: str = ""

@@ -34,7 +34,7 @@ from understudy.graph.steps.write import WriteStep, Written, sidecar_path
 from understudy.graph.witness import Made, Scene
 from understudy.provenance.hashing import Hashes, file_hashes
 from understudy.provenance.header_facts import header_facts
-from understudy.provenance.job import InputEntry, InputFile, Job
+from understudy.provenance.job import InputEntry, InputFile, Job, PolicyEntry
 from understudy.provenance.merge import sequence_of
 from understudy.provenance.mhl import FOLDER
 from understudy.provenance.record import FileHash, FrameEntry, Generator, Origin, Record, Sequence, record_id
@@ -101,6 +101,7 @@ class Recorder:
         self._outputs: dict[str, _Output] = {}
         self._hashed: dict[Path, Future[Hashes]] = {}
         self._warnings: dict[str, None] = {}
+        self._policies: dict[str, PolicyEntry] = {}
         self._lock = threading.Lock()
         self._token = secrets.token_hex(8)
         self._scene: Scene | None = None
@@ -170,7 +171,11 @@ class Recorder:
             output.coming.append(self._pool.submit(_adopted, self._scene.job, frame, output.write))
 
     def hear(self, event: Event) -> None:
-        """Keeps warnings."""
+        """Keeps warnings and policies."""
+        if event.get("event") == "policy":
+            entry = PolicyEntry(by=event["by"], show=event["show"], sha256=event["sha256"])
+            with self._lock:
+                self._policies[entry.by] = entry
         if event.get("event") == "warning" and len(self._warnings) < _MOST_WARNINGS:
             with self._lock:
                 self._warnings[": ".join(filter(None, (event.get("node", ""), str(event["message"]))))] = None
@@ -245,6 +250,7 @@ class Recorder:
             update={
                 "inputs": self._inputs(output),
                 "environments": (environment,) if made else (),
+                "policies": tuple(self._policies[by] for by in sorted(self._policies)),
                 "warnings": warnings,
                 "finished": finished,
             }

@@ -21,7 +21,8 @@ from understudy.provenance.record_file import (
     write_record,
 )
 
-_LOCK = "records"
+LOCK = "records"
+"""What the lock of a folder's records and hash list is named for."""
 
 
 class RecordStore:
@@ -49,7 +50,7 @@ class RecordStore:
         Raises:
             UnderstudyError: A record can't be written, or the one that is there can't be read.
         """
-        with locked(self._folder, _LOCK):
+        with locked(self._folder, LOCK):
             before = record_of(self._folder, self._pattern)
             whole = merged(before[1], record) if before else settled(record)
             self._known = whole.by_frame
@@ -70,7 +71,7 @@ class RecordStore:
         Returns:
             The record; None when nothing is left to record.
         """
-        with locked(self._folder, _LOCK):
+        with locked(self._folder, LOCK):
             return self._add(record, set(ended))
 
     def finish(self, record: Record, token: str) -> bool:
@@ -79,7 +80,7 @@ class RecordStore:
         Returns:
             Whether the list was written, where there is something to list.
         """
-        with locked(self._folder, _LOCK):
+        with locked(self._folder, LOCK):
             left = self._add(record, {token})
             return write_folder_list(self._folder, self._files) or left is None
 
