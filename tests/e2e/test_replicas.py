@@ -69,7 +69,7 @@ def plates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def local_frames(plates: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("local")
     frames_done(render_frames(plates, out, ""), lambda _done: None)
-    return {path.name: path.read_bytes() for path in out.iterdir()}
+    return {path.name: path.read_bytes() for path in out.glob("*.exr")}
 
 
 def test_a_killed_replica_costs_no_frame(plates: Path, local_frames: dict[str, bytes], tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_killed_replica_costs_no_frame(plates: Path, local_frames: dict[str, b
         events = frames_done(render_frames(plates, tmp_path, addresses), on_frame)
         assert services[0].popen.wait(30) == -signal.SIGKILL
         assert services[1].popen.wait(30) == 0
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == local_frames
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.exr")} == local_frames
     assert not [event for event in events if event["event"] == "error"]
     assert events[-1]["event"] == "done"
     for event in events:

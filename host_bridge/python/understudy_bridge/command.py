@@ -22,6 +22,7 @@ CANCELLED = 130
 """Exit code of a command that was told to stop."""
 
 _KEPT_COMPLAINTS = 50
+_LAST_LINES_S = 5.0  # what a killed command's pipes get to run dry
 _HOST_VARIABLES = ("PYTHONHOME", "PYTHONPATH")  # they say where the host's Python lives, not the command's
 
 
@@ -94,11 +95,7 @@ def run(
     except (OSError, ValueError) as error:
         raise BridgeError(f"{executable} can't be started: {error}") from error
     with process:
-        try:
-            return _follow(process, on_event, cancelled, poll_s, grace_s)
-        except BaseException:
-            process.kill()
-            raise
+        return _follow(process, on_event, cancelled, poll_s, grace_s)
 
 
 def _follow(
@@ -140,6 +137,11 @@ def _follow(
         code = process.wait()
         for reader in readers:
             reader.join()
+    except BaseException:
+        process.kill()
+        for reader in readers:  # before the pipes are closed: a reader may be in the middle of a line
+            reader.join(_LAST_LINES_S)
+        raise
     finally:
         if killer is not None:
             killer.cancel()

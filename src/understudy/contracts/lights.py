@@ -14,7 +14,7 @@ from understudy.contracts.paths import InputPath
 
 SCHEMA = "understudy.lights/1"
 
-MAX_LIGHTS = 1000
+MAX_LIGHTS = 4096
 """Most lights of one rig; each is computed for every pixel."""
 
 Length = Annotated[float, Field(ge=-1e12, le=1e12)]

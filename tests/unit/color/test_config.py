@@ -57,7 +57,7 @@ def test_files_that_are_no_config(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ocio"
     broken.write_text("this is\n\tno config: [")
     for path in (broken, tmp_path):
-        with pytest.raises(ColorspaceError, match="can't be loaded") as error:
+        with pytest.raises(ColorspaceError, match=r"can't be loaded|it is no file") as error:
             ColorConfig.load(str(path))
         assert "\n" not in str(error.value)
         assert str(path) in str(error.value)

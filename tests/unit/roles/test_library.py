@@ -377,7 +377,7 @@ def test_many_reloads_leave_nothing_behind(make_rig: Callable[..., Rig]) -> None
         {name for name in modules if name.startswith("understudy._packs.")}
     )
     assert _adapters() == adapters
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # those of other tests may end meanwhile
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert len(rig.engine._residency.states()) == 1
 
