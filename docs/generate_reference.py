@@ -29,8 +29,11 @@ from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.document_problems import is_table
 from understudy.contracts.errors import UnderstudyError
 from understudy.contracts.shot_rights import ShotRights
+from understudy.frames.look import flicker
 from understudy.graph import document, events
 from understudy.provenance import job, record
+from understudy.publish.checks.catalog import CHECKS
+from understudy.publish.checks.quality import FLICKER_FACTOR, FLICKER_STOPS
 from understudy.service.config import ServiceConfig
 from understudy.service.metrics import OUTCOMES, STAGES, TRANSPORTS, Metrics
 
@@ -122,6 +125,14 @@ _RENDER_INTRO = """\
 ## Of a render
 
 `upscale`, `interpolate`, `motion`, `relight` and `render` print these; `demo` passes its warnings on.
+
+"""
+_CHECKS_INTRO = """\
+# The checks of a publish
+
+What `understudy publish` looks for, by family; each family has a validator among the plug-ins. An error stops the
+publish: exit code 7 for the families packs and rights, 5 for the others. A warning is told. The names are stable.
+[The guide](../guides/publish.md) says how to run them.
 
 """
 _EXIT_INTRO = """\
@@ -261,6 +272,7 @@ _VARIABLES = (
     ("UNDERSTUDY_PUBLISH_ROOT", "`plugins`", "The publish root; without one another integrator is to take the frames."),
     ("UNDERSTUDY_PUBLISH_FINAL", "`plugins`", "Any value: for final delivery."),
     ("UNDERSTUDY_PUBLISH_MOVIES", "`plugins`", "Review movies: `h264`, `prores`, both with a comma, `none`, `auto`."),
+    ("UNDERSTUDY_PUBLISH_TRUST", "`plugins`", "PEM file with the authorities whose signers are trusted."),
     ("UNDERSTUDY_PUBLISH_LINK", "`plugins`", "Any value: hard links where they can be made."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
 )  # fmt: skip
@@ -380,6 +392,20 @@ def environment_page() -> str:
     return intro + _BY + "\n" + _table(("variable", "read by", "meaning"), rows)
 
 
+def publish_checks_page() -> str:
+    """The checks of a publish."""
+    parts = [_CHECKS_INTRO + _BY]
+    for family in dict.fromkeys(check.family for check in CHECKS):
+        rows = [
+            (f"`{one.name}`", one.severity, one.title, one.catches, one.fix) for one in CHECKS if one.family == family
+        ]
+        parts.append(f"## {family}\n\n" + _table(("check", "severity", "the artist reads", "finds", "to do"), rows))
+    factor, stops = f"{FLICKER_FACTOR:g}", f"{FLICKER_STOPS:g}"
+    parts.append("## Flicker\n\n" + " ".join((inspect.getdoc(flicker) or "").split("Args:")[0].split()) + "\n")
+    parts.append(f"It is told above {factor} times the plate's and {stops} stops more.\n")
+    return "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "pack-manifest.md": manifest_page,
     "graph.md": graph_page,
@@ -391,6 +417,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "exit-codes.md": exit_codes_page,
     "environment.md": environment_page,
+    "publish-checks.md": publish_checks_page,
     "metrics.md": metrics_page,
 }
 

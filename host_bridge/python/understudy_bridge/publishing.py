@@ -18,12 +18,24 @@ Finding = dict[str, Any]
 """One ``finding`` event of ``understudy publish --check-only --json``."""
 
 REPAIRABLE = frozenset(
-    {
-        "frames-missing", "frames-empty", "frames-unreadable", "frames-not-finite", "frames-other-render",
-        "record-stale", "record-incomplete", "frame-altered", "header-altered", "window-changed", "channels-changed",
-        "colorspace-header", "premultiplication-changed", "retime-frames",
-    }
-)  # fmt: skip
+    [
+        "frames-missing",
+        "frames-empty",
+        "frames-unreadable",
+        "frames-not-finite",
+        "colorspace-header",
+        "window-changed",
+        "channels-changed",
+        "premultiplication-changed",
+        "record-stale",
+        "frame-foreign",
+        "frame-altered",
+        "frame-header",
+        "frame-recompressed",
+        "frame-rewrapped",
+        "retime-frames",
+    ]
+)
 """Checks whose frames are sound again once they are rendered again."""
 
 _FINDINGS = "understudyFindings"
@@ -33,6 +45,7 @@ _VARIABLES = {
     "final": "UNDERSTUDY_PUBLISH_FINAL",
     "movies": "UNDERSTUDY_PUBLISH_MOVIES",
     "link": "UNDERSTUDY_PUBLISH_LINK",
+    "trust": "UNDERSTUDY_PUBLISH_TRUST",
 }
 
 
@@ -41,7 +54,7 @@ def setting(context: Any, name: str, default: str = "") -> str:
 
     Args:
         context: The pyblish context.
-        name: ``source``, ``root``, ``final``, ``movies``, ``link``.
+        name: ``source``, ``root``, ``final``, ``movies``, ``link``, ``trust``.
         default: What it is when neither is given.
     """
     value = context.data.get("understudy" + name.capitalize())
@@ -55,7 +68,10 @@ def setting(context: Any, name: str, default: str = "") -> str:
 def rules_options(context: Any) -> list[str]:
     """Options of the command that say under which rules frames are published."""
     policy = context.data.get("understudyPolicy", "")
-    return (["--final"] if setting(context, "final") else []) + (["--policy", str(policy)] if policy else [])
+    options = ["--final"] if setting(context, "final") else []
+    for option, value in (("--policy", str(policy)), ("--trust", setting(context, "trust"))):
+        options += [option, value] if value else []
+    return options
 
 
 def findings(instance: Any, *, fresh: bool = False) -> list[Finding]:

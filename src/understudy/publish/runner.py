@@ -85,6 +85,7 @@ def run_publish(
     targets: Sequence[str] = (),
     final: bool = False,
     policy: str = "",
+    trust: str = "",
     movies: str = "auto",
     link: bool = False,
     hear: Callable[[Event], None] = lambda _event: None,
@@ -97,6 +98,7 @@ def run_publish(
         targets: pyblish targets beside ``default``.
         final: For final delivery.
         policy: Path of the show's policy; empty for none.
+        trust: Path of the authorities whose signers are trusted; empty for none.
         movies: Which review movies.
         link: Hard links where they can be made.
         hear: Called with each event as it comes.
@@ -111,6 +113,7 @@ def run_publish(
         "understudyRoot": str(root),
         "understudyFinal": final,
         "understudyPolicy": policy,
+        "understudyTrust": trust,
         "understudyMovies": movies,
         "understudyLink": link,
     }

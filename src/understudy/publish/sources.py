@@ -18,7 +18,9 @@ from understudy.publish.subject import Subject
 _GRAPHS = {".yaml", ".yml"}
 
 
-def find_subjects(source: str, *, final: bool = False, policy: ShowPolicy | None = None) -> tuple[Subject, ...]:
+def find_subjects(
+    source: str, *, final: bool = False, policy: ShowPolicy | None = None, anchors: str = ""
+) -> tuple[Subject, ...]:
     """What is to be published.
 
     Args:
@@ -26,6 +28,7 @@ def find_subjects(source: str, *, final: bool = False, policy: ShowPolicy | None
             one), or a pattern of frames.
         final: For final delivery.
         policy: The show's policy.
+        anchors: PEM certificates of the authorities whose signers are trusted.
 
     Raises:
         InputError: It is not there, or nothing in it can be published.
@@ -42,7 +45,7 @@ def find_subjects(source: str, *, final: bool = False, policy: ShowPolicy | None
         found = [_of_pattern(source)]
     if not found:
         raise MissingFileError("holds no frames and no record", where=source, fix="name a record, a graph or a folder")
-    return tuple(replace(one, final=final, policy=policy) for one in found)
+    return tuple(replace(one, final=final, policy=policy, anchors=anchors) for one in found)
 
 
 def _of_record(path: Path) -> Subject:
@@ -67,16 +70,16 @@ def _of_graph(path: Path) -> Iterator[Subject]:
 
 def _of_folder(folder: Path) -> Iterator[Subject]:
     folder = _absolute(folder)
-    recorded: set[str] = set()
+    recorded: set[tuple[str, str]] = set()
     damaged = False
     for path in find_records(folder):
         subject = _of_record(path)
-        recorded |= {subject.pattern, *_beside(subject.record)}
+        recorded |= {_around(one) for one in (subject.pattern, *_beside(subject.record))}
         damaged = damaged or subject.record is None
         yield subject
     for pattern in patterns_in(folder):
         name = Path(pattern).name
-        if name not in recorded and not damaged:  # with a damaged record nobody knows whose frames they are
+        if _around(name) not in recorded and not damaged:  # with a damaged record nobody knows whose frames they are
             yield Subject(folder, name)
 
 
@@ -93,6 +96,12 @@ def _of_pattern(text: str) -> Subject:
     except UnreadableFileError as error:
         return Subject(folder, pattern, record_path=Path(error.where or folder), record_problem=error)
     return Subject(folder, pattern, *found) if found else Subject(folder, pattern)
+
+
+def _around(pattern: str) -> tuple[str, str]:
+    """What stands before and after the frame number: a frame that is padded wrongly is no sequence of its own."""
+    split = split_pattern(pattern)
+    return (split[0].head, split[0].tail) if split else (pattern, "")
 
 
 def _beside(record: Record | None) -> set[str]:

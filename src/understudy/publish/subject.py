@@ -35,6 +35,7 @@ class Subject:
         graph_digest: Digest of the graph that the pictures are published from; empty where they are not.
         final: They are for final delivery.
         policy: The show's policy.
+        anchors: PEM certificates of the authorities whose signers are trusted.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Subject:
     graph_digest: str = ""
     final: bool = False
     policy: ShowPolicy | None = None
+    anchors: str = ""
     looks: dict[Path, FrameLook] = field(default_factory=dict, repr=False, compare=False)
 
     @property

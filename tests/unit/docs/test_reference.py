@@ -13,7 +13,15 @@ _ROOT = Path(__file__).parents[3]
 _DOCS = _ROOT / "docs"
 _PAGES = (
     *("pack-manifest.md", "graph.md", "command-line.md", "channel-kinds.md", "events.md"),
-    *("exit-codes.md", "environment.md", "policy.md", "service-config.md", "metrics.md", "record.md"),
+    *(
+        "exit-codes.md",
+        "environment.md",
+        "policy.md",
+        "service-config.md",
+        "metrics.md",
+        "record.md",
+        "publish-checks.md",
+    ),
 )
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from understudy.publish.checks.check import Check, Finding, FrameNumber
-from understudy.publish.checks.words import frames_are
+from understudy.publish.checks.words import frames_are, frames_text
 from understudy.publish.subject import Subject
 
 MISSING = Check(
@@ -71,7 +71,9 @@ def find(subject: Subject) -> Iterator[Finding]:
         if look.problem and not look.path.stat().st_size:
             empty.append(frame)
         elif look.problem:
-            yield UNREADABLE.found(look.problem.problem, file=str(look.path), frames=(frame,))
+            yield UNREADABLE.found(
+                f"{frames_text((frame,))} {look.problem.problem}", file=str(look.path), frames=(frame,)
+            )
         elif look.nan or look.inf:
             broken[frame] = (look.nan, look.inf)
     if empty:
