@@ -7,11 +7,11 @@ take turns so that a busy machine slows both. Pixels are in memory; no file is r
 The raw calls, on arrays that are ready for them:
 
 ===========  =========================================================================================================
-motion       OpenCV's DIS and variational refinement, both directions, with the pack's own preset, at the size that the
-             role gives the pack
+motion       OpenCV's DIS and variational refinement, one direction after the other on all of OpenCV's threads, with the
+             pack's own preset, at the size that the role gives the pack; no confidence, no occlusion
 interpolate  the same, and a ``cv2.remap`` of both pictures with the role's kernel (Lanczos over 8x8), averaged
 upscale      the resampling kernel of the pack on the whole array; ``cv2.resize`` (Lanczos over 8x8) stands beside it
-relight      one numpy expression: plate times new light over present light
+relight      numpy expressions: the whole plate copied, its color times new light over present light
 ===========  =========================================================================================================
 """
 
@@ -298,7 +298,7 @@ def _raw_relight(request: Any, _result: Any) -> dict[str, Callable[[], object]]:
     import numpy as np
 
     plate = request.plates["plate"]
-    color, normal = plate.take(("R", "G", "B", "A")), plate.take(("normal.X", "normal.Y", "normal.Z"))
+    normal = plate.take(("normal.X", "normal.Y", "normal.Z"))
 
     def light(rig: Any) -> Any:
         sun, sky = rig.lights
@@ -308,7 +308,7 @@ def _raw_relight(request: Any, _result: Any) -> dict[str, Callable[[], object]]:
 
     def raw() -> Any:
         ratio = (light(request.params.lights) + np.float32(0.02)) / (light(request.params.present) + np.float32(0.02))
-        out = color.copy()
+        out = plate.pixels.copy()
         out[..., :3] *= np.clip(ratio, 0.125, 8)
         return out
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from understudy.contracts.plate import FloatImage, Plate, SampleType
 from understudy.roles.relight.aovs import Aovs
+from understudy.roles.relight.shading import Planes
 
 _AXES = {"normal": ("X", "Y", "Z"), "confidence": ("Y",)}
 
@@ -34,14 +35,14 @@ class Canvas:
         self.names = tuple(names)
         self.pixels = np.empty((plate.height, plate.width, len(names)), np.float32)
 
-    def write(self, top: int, bottom: int, color: FloatImage, layers: Mapping[str, FloatImage]) -> None:
+    def write(self, top: int, bottom: int, color: FloatImage, layers: Mapping[str, FloatImage | Planes]) -> None:
         """One band.
 
         Args:
             top: First row.
             bottom: Row after the last.
             color: ``(3, n)``, or ``(1, n)`` for a plate of luminance: the new color.
-            layers: For each pass ``(channels, n)``; those not asked for are ignored.
+            layers: For each pass ``(channels, n)``, or its planes; those not asked for are ignored.
         """
         shape = (bottom - top, self.plate.width)
         count = len(self.plate.channels)
@@ -49,7 +50,7 @@ class Canvas:
         for channel, values in zip(self.color, color, strict=True):
             self.pixels[top:bottom, :, channel] = values.reshape(shape)
         for name, where in self._at.items():
-            self.pixels[top:bottom, :, where] = np.moveaxis(layers[name].reshape(-1, *shape), 0, -1)
+            self.pixels[top:bottom, :, where] = np.moveaxis(np.asarray(layers[name]).reshape(-1, *shape), 0, -1)
 
     def relit(self) -> Plate:
         """The result."""

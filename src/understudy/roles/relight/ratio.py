@@ -93,7 +93,8 @@ def multiply(
         before = _light(present, rows)
         after = before if new is present else _light(new, rows)
         ratio = (after + floor) / (before + floor)
-        known = (dot(rows.normal, rows.normal) > 0) & (rows.cover > 0)
+        covered = rows.cover > 0
+        known = (dot(rows.normal, rows.normal) > 0) & covered
         trust = np.where(known, np.clip(rows.confidence, 0, 1), np.float32(0))
         limited = known & ((ratio < 1 / limit) | (ratio > limit)).any(axis=0)
         ratio = _trusted(np.clip(ratio, 1 / limit, limit, out=ratio), trust)
@@ -101,12 +102,12 @@ def multiply(
         with np.errstate(over="ignore"):
             scaled = color * (ratio if len(color) == 3 else ratio.mean(axis=0, keepdims=True))
             relit = np.clip(scaled, -_LARGEST, _LARGEST)
-        layers = {"ratio": ratio, "normal": np.stack(rows.normal), "confidence": trust}
+        layers: dict[str, FloatImage | Planes] = {"ratio": ratio, "normal": rows.normal, "confidence": trust}
         if rows.albedo is not None:
-            layers["albedo"] = np.stack(rows.albedo)
+            layers["albedo"] = rows.albedo
         canvas.write(top, bottom, relit, layers)
         total = float(trust.sum(dtype=np.float64))
-        return int((rows.cover > 0).sum()), total, int(limited.sum()), float(ratio.min()), float(ratio.max())
+        return int(covered.sum()), total, int(limited.sum()), float(ratio.min()), float(ratio.max())
 
     parts = each_band(aovs.plate.data_window, band, control)
     covered = sum(part[0] for part in parts)
