@@ -273,6 +273,8 @@ _VARIABLES = (
     ("UNDERSTUDY_PUBLISH_FINAL", "`plugins`", "Any value: for final delivery."),
     ("UNDERSTUDY_PUBLISH_MOVIES", "`plugins`", "Review movies: `h264`, `prores`, both with a comma, `none`, `auto`."),
     ("UNDERSTUDY_PUBLISH_TRUST", "`plugins`", "PEM file with the authorities whose signers are trusted."),
+    ("UNDERSTUDY_PUBLISH_CERTIFICATE", "`plugins`", "PEM file with the chain of who signs review files."),
+    ("UNDERSTUDY_PUBLISH_KEY", "`plugins`", "PEM file with the signer's key."),
     ("UNDERSTUDY_PUBLISH_LINK", "`plugins`", "Any value: hard links where they can be made."),
     ("UNDERSTUDY_EXECUTABLE", "`host_bridge`, `plugins`", "The `understudy` command, where it is not on `PATH`."),
 )  # fmt: skip

@@ -14,6 +14,7 @@ class ExtractReview(pyblish.api.InstancePlugin):
     """Adds representations ``h264``, ``prores``, ``thumbnail`` and ``contactsheet``.
 
     ``understudyMovies`` (or ``$UNDERSTUDY_PUBLISH_MOVIES``) says which movies: ``h264,prores``, or ``none``.
+    With a signer's ``understudyCertificate`` and ``understudyKey`` the files carry a C2PA manifest of their own.
     """
 
     label = "Extract review"
@@ -29,6 +30,9 @@ class ExtractReview(pyblish.api.InstancePlugin):
         options = ["--movies", setting(instance.context, "movies", "auto")]
         if instance.data.get("version"):
             options += ["--version", "v{:03d}".format(instance.data["version"])]
+        for name in ("certificate", "key"):
+            if setting(instance.context, name):
+                options += [f"--{name}", setting(instance.context, name)]
         doubts = frames_of([one for one in findings(instance) if one["check"] == "confidence-low"])
         if doubts:
             options += ["--doubts", ",".join(map(str, doubts))]

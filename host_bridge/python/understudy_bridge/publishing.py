@@ -46,6 +46,8 @@ _VARIABLES = {
     "movies": "UNDERSTUDY_PUBLISH_MOVIES",
     "link": "UNDERSTUDY_PUBLISH_LINK",
     "trust": "UNDERSTUDY_PUBLISH_TRUST",
+    "certificate": "UNDERSTUDY_PUBLISH_CERTIFICATE",
+    "key": "UNDERSTUDY_PUBLISH_KEY",
 }
 
 
@@ -54,7 +56,8 @@ def setting(context: Any, name: str, default: str = "") -> str:
 
     Args:
         context: The pyblish context.
-        name: ``source``, ``root``, ``final``, ``movies``, ``link``, ``trust``.
+        name: ``source``, ``root``, ``final``, ``movies``, ``link``, ``trust``, ``certificate``,
+            ``key``.
         default: What it is when neither is given.
     """
     value = context.data.get("understudy" + name.capitalize())

@@ -11,6 +11,7 @@ from understudy.cli import options as o
 
 if TYPE_CHECKING:
     from understudy.color.config import ColorConfig
+    from understudy.provenance.content_credentials import Signer
     from understudy.publish.subject import Subject
     from understudy.review.movie import Kind
 
@@ -31,6 +32,10 @@ def review(
     view: Annotated[str, typer.Option("--view", metavar="NAME", help="OCIO view; the display's default one.")] = "",
     version: Annotated[str, typer.Option("--version", metavar="v###", help="The version that is burnt in.")] = "",
     doubts: Annotated[str, typer.Option("--doubts", metavar="RANGE", help="Frames that the sheet has in amber.")] = "",
+    certificate: Annotated[
+        str, typer.Option("--certificate", metavar="FILE", help="PEM file with the chain of who signs the files.")
+    ] = "",
+    key: Annotated[str, typer.Option("--key", metavar="FILE", help="PEM file with the signer's key.")] = "",
     colorspace: o.Colorspace = "",
     ocio: o.Ocio = "",
     json: o.Json = False,
@@ -63,9 +68,25 @@ def review(
         labels=_labels(subject, config, version, display, view, colorspace),
         doubts=frozenset(parse_frames(doubts) if doubts else ()),
     )
-    for file in make_review(shot, out, screen, cast("list[Kind]", kinds)):
+    signer = _signer(certificate, key)
+    files = make_review(shot, out, screen, cast("list[Kind]", kinds))
+    for file in files:
+        if signer and subject.record:
+            from understudy.provenance.sign import embed_manifest
+
+            embed_manifest(file.path, subject.record, signer)
         event: dict[str, Any] = {"event": "file", "name": file.name, "file": str(file.path), "encoder": file.encoder}
         typer.echo(json_module.dumps(event) if json else str(file.path))
+
+
+def _signer(certificate: str, key: str) -> "Signer | None":
+    """Who signs review files; None for nobody."""
+    from understudy.contracts.errors import UsageError
+    from understudy.provenance.content_credentials import Signer
+
+    if bool(certificate) != bool(key):
+        raise UsageError("a signer has a certificate and a key", where="--certificate", fix="give both, or none")
+    return Signer(Path(certificate), Path(key)) if certificate else None
 
 
 def _config_of(subject: "Subject") -> str:

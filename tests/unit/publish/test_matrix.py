@@ -2,19 +2,24 @@
 """Every faulty publish is caught by exactly the check meant for it, with its sentence; a sound one passes silently."""
 
 import importlib.util
+import io
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from understudy.cli.main import app
+from understudy.contracts.errors import InputError
 from understudy.contracts.plate import Plate, Window
 from understudy.frames.write import write_plate
 from understudy.graph.parsing import load_graph
 from understudy.graph.render import render_graph
 from understudy.packs.policy import ShowPolicy, load_policy
-from understudy.provenance.content_credentials import Signer
+from understudy.provenance.content_credentials import Signer, media_type_of, read_manifest
 from understudy.provenance.recorder import Recorder
 from understudy.provenance.sign import sign_record
 from understudy.publish.checks.catalog import CHECKS, run_checks
@@ -168,3 +173,28 @@ def test_nearly_every_check_has_a_fault() -> None:
         "signature-unchecked",
     }  # fmt: skip
     assert len(FAULTS) >= 60
+
+
+@pytest.mark.parametrize("movies", ["none", "h264"])
+def test_review_files_carry_the_signer_s_manifest(
+    sound: Shot, anchors: dict[str, Authority], tmp_path: Path, movies: str
+) -> None:
+    if movies != "none":
+        pytest.importorskip("av")
+    signer = anchors["ours"].signer("review")
+    out = tmp_path / "review"
+    signing = ["--certificate", str(signer.certificate), "--key", str(signer.key)]
+    options = ["--movies", movies, "--height", "64", *signing]
+    done = CliRunner().invoke(app, ["review", str(sound.record_path), str(out), *options])
+    assert done.exit_code == 0, done.output
+    files = sorted(out.iterdir())
+    assert len(files) == (2 if movies == "none" else 3)
+    for file in files:
+        found = read_manifest(
+            media_type_of(file), io.BytesIO(file.read_bytes()), None, anchors["ours"].file.read_text()
+        )
+        assert (found.trusted, found.broken) == (True, ""), file.name
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        with suppress(InputError):  # so broken that it can't be read
+            assert read_manifest(media_type_of(file), io.BytesIO(bytes(data)), None).broken, file.name
