@@ -7,6 +7,7 @@ the events, for ``pyblish publish`` itself ends with 0 when plug-ins fail.
 """
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def main():
     import pyblish.api
     import pyblish.util
 
+    # pyblish logs and prints each failure with its traceback; here it is an event, told once.
+    logging.getLogger("pyblish").addHandler(logging.NullHandler())
+    logging.getLogger("pyblish").propagate = False
+    pyblish.util.print = lambda *_: None
+    ours = Path(__file__).resolve().parent
+
     pyblish.api.deregister_all_paths()
     pyblish.api.deregister_all_plugins()
     pyblish.api.deregister_all_targets()
@@ -33,6 +40,8 @@ def main():
     context.data.update(job["data"])
     for result in pyblish.util.publish_iter(context, plugins=plugins, targets=["default", *job["targets"]]):
         tell(_plugin(result))
+        if result["error"] is not None and ours not in Path(result["plugin"].__module__).resolve().parents:
+            sys.stderr.write(f"{result['error'].formatted_traceback}\n")  # a studio's own plug-in: its author reads it
     kept = ("productName", "families", "source", "version", "publishDir", "representations", "published")
     for instance in context:
         for finding in instance.data.get("understudyFindings", ()):
