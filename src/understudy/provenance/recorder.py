@@ -217,7 +217,7 @@ class Recorder:
     def _take_input(self, output: _Output, entry: InputEntry, path: Path, frame: int | None) -> None:
         assert self._pool is not None
         if path not in self._hashed:
-            self._hashed[path] = self._pool.submit(file_hashes, path)
+            self._hashed[path] = self._pool.submit(_input_hashes, path)
         key = f"{entry.node}/{entry.kind}/{entry.pattern}"
         output.inputs.setdefault(key, entry)
         output.read.setdefault(key, {}).setdefault(path, frame)
@@ -350,6 +350,10 @@ def _adopted(job: str, frame: Frame, write: WriteStep) -> FrameEntry:
         adopted=True,
         beside=beside,
     )
+
+
+def _input_hashes(path: Path) -> Hashes:
+    return file_hashes(path)
 
 
 def _file(path: Path, pixels: str) -> dict[str, Any]:

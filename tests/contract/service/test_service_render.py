@@ -33,6 +33,7 @@ from understudy.frames.write import write_plate
 from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
 from understudy.provenance.recorder import Recorder
+from understudy.provenance.verify import verify
 from understudy.roles.engine import LocalEngine
 from understudy.service import access as access_module
 from understudy.service.roots import FilesSettings
@@ -124,6 +125,9 @@ def test_the_frames_and_events_are_those_of_a_local_render(service: Service, loc
         outputs=[shot / "out/up.1001.exr"],
     )
     assert bytes_of(shot / "out") == want
+    assert verify(shot / "out").event() == {
+        "event": "verified", "frames": 3, "errors": 0, "warnings": 0, "signed": False, "trusted": False,
+    }  # fmt: skip
     assert {path.name for path in (shot / "in").iterdir()} == {*(f"plate.{f}.exr" for f in FRAMES), "sky.exr"}
 
     def facts(events: list[dict[str, Any]]) -> list[Any]:

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a record costs a render, and how fast one is verified: ``python benchmarks/provenance.py``.
+
+HD frames (1920x1080, RGBA, half, zip) are retimed to half speed, upscaled, or given vectors. Every function that works
+for the record is timed by the processor time of its thread, so that other programs on the machine do not count; the
+figure is their sum over the processor time of the whole render. Verifying is compared with hashing the same files one
+after the other, all in the page cache.
+"""
+
+import argparse
+import functools
+import hashlib
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from understudy.contracts.cores import available_cores
+from understudy.contracts.plate import Plate, Window
+from understudy.frames.pixel_hash import PixelHash, pixel_hash
+from understudy.frames.write import write_plate
+from understudy.graph.parsing import parse_graph
+from understudy.graph.render import render_graph
+from understudy.provenance import recorder
+from understudy.provenance.merge import settled
+from understudy.provenance.record import FrameEntry, Record
+from understudy.provenance.record_file import find_records, read_record, write_record
+from understudy.provenance.recorder import Recorder
+from understudy.provenance.store import RecordStore
+from understudy.provenance.verify import verify
+from understudy.roles.engine import LocalEngine
+
+WIDTH, HEIGHT = 1920, 1080
+
+
+def write_plates(folder: Path, count: int) -> str:
+    """A moving picture with fine grain, so that files are as large as a camera's."""
+    random = np.random.default_rng(7)
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    window = Window(0, 0, WIDTH, HEIGHT)
+    for frame in range(1001, 1001 + count):
+        wave = 0.4 + 0.3 * np.sin((x + 6 * (frame - 1001)) / 31) * np.cos(y / 47)
+        grain = random.normal(0, 0.01, (HEIGHT, WIDTH, 3)).astype(np.float32)
+        pixels = np.dstack([wave[..., None] * np.array([1, 0.8, 0.5], np.float32) + grain, np.ones_like(wave)])
+        plate = Plate(
+            pixels=np.ascontiguousarray(pixels, np.float32),
+            channels=("R", "G", "B", "A"),
+            sample_types=("half",) * 4,
+            data_window=window,
+            display_window=window,
+            frame=frame,
+            colorspace="ACEScg",
+        )
+        write_plate(plate, folder / f"plate.{frame}.exr")
+    return str(folder / "plate.%04d.exr")
+
+
+def jobs(source: str, out: Path) -> dict[str, dict[str, Any]]:
+    """The renders that are measured."""
+    read = {"type": "read", "file": source}
+    write = {"type": "write", "input": "work", "file": str(out / "r.%04d.exr")}
+    work: dict[str, dict[str, Any]] = {
+        "retime x2": {"type": "interpolate", "speed": "1/2"},
+        "upscale x2": {"type": "upscale", "scale": 2},
+        "motion": {"type": "motion"},
+    }
+    return {name: {"nodes": {"in": read, "work": node | {"input": "in"}, "out": write}} for name, node in work.items()}
+
+
+class Clock:
+    """Adds up the processor time that functions take in whatever thread calls them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+
+    def watch(self, holder: Any, *names: str) -> None:
+        """Has functions of a module or class timed; none of them calls another of them."""
+        for name in names:
+            setattr(holder, name, self._timed(getattr(holder, name)))
+
+    def _timed(self, function: Any) -> Any:
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            start = time.thread_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                with self._lock:
+                    self.seconds += time.thread_time() - start
+
+        return timed
+
+
+def watch_records() -> Clock:
+    """A clock on everything that is done for a record."""
+    clock = Clock()
+    clock.watch(recorder.Recorder, "header", "skipped", "_begin", "_addition")
+    clock.watch(RecordStore, "add", "finish")
+    clock.watch(recorder, "_file")
+    clock.watch(recorder, "_input_hashes")
+    clock.watch(PixelHash, "add", "hexdigest")
+    return clock
+
+
+def timed(document: dict[str, Any], engine: LocalEngine) -> tuple[float, int]:
+    """Processor seconds and frames of a render on record."""
+    start = time.process_time()
+    summary = render_graph(parse_graph(document), engine, witness=Recorder())
+    return time.process_time() - start, summary.frames
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=6, help="source frames")
+    parser.add_argument("--turns", type=int, default=3)
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="understudy-provenance-"))
+    try:
+        measure(folder, given.frames, given.turns)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(folder: Path, frames: int, turns: int) -> None:
+    """All figures."""
+    source = write_plates(folder / "in", frames)
+    engine = LocalEngine(device="cpu")
+    print(f"{available_cores()} cores, {frames} source frames of {WIDTH}x{HEIGHT}, {turns} turns, medians")
+    clock = watch_records()
+    for name, document in jobs(source, folder / "out").items():
+        shares, own, whole = [], [], []
+        for _ in range(turns):
+            shutil.rmtree(folder / "out", ignore_errors=True)
+            before = clock.seconds
+            seconds, made = timed(document, engine)
+            own.append((clock.seconds - before) / made)
+            whole.append(seconds / made)
+            shares.append(own[-1] / whole[-1])
+        print(
+            f"{name:<12} {median(whole):5.2f} s of processor time a frame, {median(own) * 1e3:5.1f} ms of it for the"
+            f" record: {median(shares):.2%}"
+        )
+    measure_verify(folder / "out")
+    measure_large(folder / "out")
+    engine.close()
+
+
+def measure_verify(folder: Path) -> None:
+    """Verifying beside hashing alone."""
+    files = sorted(folder.glob("*.exr"))
+    size = sum(path.stat().st_size for path in files)
+    start = time.perf_counter()
+    for path in files:
+        hashlib.sha256(path.read_bytes()).hexdigest()
+    alone = time.perf_counter() - start
+    start = time.perf_counter()
+    verdict = verify(folder)
+    whole = time.perf_counter() - start
+    print(
+        f"verify       {len(files)} files, {size / 1e6:.0f} MB, {verdict.errors} errors: {size / whole / 1e6:.0f} MB/s;"
+        f" SHA-256 of one file after the other {size / alone / 1e6:.0f} MB/s"
+    )
+    start = time.perf_counter()
+    pixel_hash(files[0])
+    print(f"pixel hash   {(time.perf_counter() - start) * 1e3:.0f} ms for a file that has to be decoded")
+
+
+def measure_large(folder: Path) -> None:
+    """A record of a thousand frames."""
+    record = read_record(find_records(folder)[0])
+    like = record.frames[0]
+    header = record.header_of(like)
+
+    def entry(number: int) -> FrameEntry:
+        own = header | {"smpte:TimeCode": [number, 0]}
+        return like.model_copy(update={"frame": number, "file": f"r.{number}.exr", "header": own})
+
+    start = time.perf_counter()
+    large: Record = settled(
+        record.model_copy(update={"header": {}, "frames": tuple(entry(number) for number in range(1001, 2001))})
+    )
+    path = folder / "large.1001-2000.provenance.json"
+    write_record(large, path)
+    write_s = time.perf_counter() - start
+    start = time.perf_counter()
+    read_record(path)
+    read_s = time.perf_counter() - start
+    size = path.stat().st_size
+    print(f"1000 frames  put together and written in {write_s:.2f} s, {size / 1e3:.0f} kB; read in {read_s:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
