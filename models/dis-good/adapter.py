@@ -73,7 +73,7 @@ class Dis:
         smoothness = float(call.options.get("smoothness", 20.0))
         # OpenCV shares out parts of a search among threads and leaves gaps, which the other direction fills.
         with ThreadPoolExecutor(2) as pool:
-            forward, backward = pool.map(lambda pair: self._flow(*pair, smoothness), ((a, b), (b, a)))
+            forward, backward = pool.map(lambda x, y: self._flow(x, y, smoothness), (a, b), (b, a))
             if self._fill:
                 ways = ((forward, backward, tensors["a"]), (backward, forward, tensors["b"]))
                 forward, backward = pool.map(lambda way: _mended(*way), ways)

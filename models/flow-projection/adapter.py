@@ -8,6 +8,7 @@ carried to time t along themselves, the ones whose ends look alike win, and hole
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ _LEAST_COVER = 0.05
 _BAND_ROWS = 64
 
 Mask = npt.NDArray[np.uint8]
+_Image = TypeVar("_Image", FloatImage, Mask)
 
 
 class FlowProjection:
@@ -97,10 +99,11 @@ def _ends(flow: FloatImage, top: int = 0) -> tuple[FloatImage, FloatImage]:
     """Columns and rows where vectors end that start in the rows from ``top`` on."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    return x, flow[..., 1] + np.arange(top, top + height, dtype=np.float32)[:, None]
+    y = flow[..., 1] + np.arange(top, top + height, dtype=np.float32)[:, None]
+    return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 
-def _read(image: FloatImage | Mask, x: FloatImage, y: FloatImage) -> FloatImage:
+def _read(image: _Image, x: FloatImage, y: FloatImage) -> _Image:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
