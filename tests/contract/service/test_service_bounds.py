@@ -93,7 +93,7 @@ def test_lights_are_bounded() -> None:
     rig = {"schema": "understudy.lights/1", "lights": [light] * MAX_LIGHTS}
     assert len(LightRig.model_validate_json(json.dumps(rig)).lights) == MAX_LIGHTS
     rig["lights"] = [light] * (MAX_LIGHTS + 1)
-    with pytest.raises(ValueError, match="at most 1000 items"):
+    with pytest.raises(ValueError, match=f"at most {MAX_LIGHTS} items"):
         LightRig.model_validate_json(json.dumps(rig))
 
 
