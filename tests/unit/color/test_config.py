@@ -56,8 +56,8 @@ def test_a_missing_config_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -
 def test_files_that_are_no_config(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ocio"
     broken.write_text("this is\n\tno config: [")
-    for path in (broken, tmp_path):
-        with pytest.raises(ColorspaceError, match=r"can't be loaded|it is no file") as error:
+    for path, problem in ((broken, "can't be loaded"), (tmp_path, "it is no file")):
+        with pytest.raises(ColorspaceError, match=problem) as error:
             ColorConfig.load(str(path))
         assert "\n" not in str(error.value)
         assert str(path) in str(error.value)
