@@ -28,7 +28,8 @@ class Lanczos:
         rows = axis(LANCZOS3, call.scale, region.y, region.height)
         columns = axis(LANCZOS3, call.scale, region.x, region.width)
         overshoot = _OVERSHOOT[call.options.get("antiringing", "hard")]
-        return {"image": limited(image, rows, columns, in_x=region.in_x, in_y=region.in_y, overshoot=overshoot)}
+        x, y = region.in_x, region.in_y
+        return {"image": limited(image, rows, columns, in_x=x, in_y=y, overshoot=overshoot, out=call.out)}
 
     def close(self) -> None:
         """Holds nothing."""

@@ -74,6 +74,8 @@ class Call:
         time: Where between a (0) and b (1) an interpolator stands.
         draft: The caller prefers speed.
         options: The pack's own knobs, each one set.
+        out: Where an upscaler may write ``image``: of the region's size, pixels contiguous within rows, maybe a view of
+            the whole frame. A model that does returns this very array; one that does not care makes its own.
         cancelled: Whether the caller has given up; a model that waits for others asks it, and raises JobCancelledError.
     """
 
@@ -82,6 +84,7 @@ class Call:
     time: float = 0.0
     draft: bool = False
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    out: FloatImage | None = field(default=None, compare=False, repr=False)
     cancelled: Callable[[], bool] = _never
 
 
@@ -102,7 +105,7 @@ class BatchModel(Model, Protocol):
     """A model that may offer more: several calls in one. Used for packs whose contract says ``max_batch`` over 1."""
 
     def run_batch(self, batch: Sequence[Mapping[str, FloatImage]], calls: Sequence[Call], /) -> Sequence[Tensors]:
-        """Several calls at once: tensors of the same names and shapes, calls that differ in their region only.
+        """Several calls at once: tensors of the same names and shapes, calls alike but for region and ``out``.
 
         Returns:
             For each what `run` would return, with the same bytes.

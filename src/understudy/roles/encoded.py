@@ -6,6 +6,7 @@ called straight.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -91,16 +92,18 @@ class EncodedModel:
             answer["image"] = answer["image"][..., 1:2]
         return answer
 
-    def resized(self, x: FloatImage, tile: Tile, scale: Fraction) -> Steps[FloatImage]:
+    def resized(self, x: FloatImage, tile: Tile, scale: Fraction, out: FloatImage | None = None) -> Steps[FloatImage]:
         """Runs an upscaler on one tile.
 
         Args:
             x: Plate pixels over ``tile.source``, as for :meth:`same_size`.
             tile: The tile.
             scale: Output pixels per input pixel.
+            out: Where the pixels may be written; see :class:`Call`.
 
         Returns:
-            Plate pixels over ``tile.target``. At scale 1, bit for bit ``x`` where the model returned its input.
+            Plate pixels over ``tile.target``: ``out`` itself where they were written there. At scale 1, bit for bit
+            ``x`` where the model returned its input.
 
         Raises:
             PackError: The model failed, or returned another size than asked for.
@@ -108,6 +111,7 @@ class EncodedModel:
         call = Call(scale=scale, region=tile.region, draft=self._draft, options=self._options)
         color = _as_color(x) if self._encoder or self._channels == 3 else x
         if self._encoder is None:
+            call = call if out is None or color is not x else replace(call, out=out)
             out = (yield from self._answer(color, call))["image"]
         elif scale == 1:
             seen, inside = self._encoder.encode_with_inside(color)
@@ -131,7 +135,7 @@ class EncodedModel:
     def _answer(self, seen: FloatImage, call: Call) -> Steps[Tensors]:
         """The model's tensors, channel by channel for a pack of one channel; sizes checked."""
         if self._channels == 1 and seen.shape[2] > 1:
-            parts = []
+            parts, call = [], replace(call, out=None)
             for at in range(seen.shape[2]):
                 parts.append((yield {"image": np.ascontiguousarray(seen[..., at : at + 1])}, call))  # noqa: PERF401 - it yields
             answer = {"image": np.concatenate([_image(part, self.model) for part in parts], axis=2)}

@@ -176,6 +176,7 @@ def limited(
     in_y: int,
     overshoot: float | None,
     neighbors: FloatImage | None = None,
+    out: FloatImage | None = None,
 ) -> FloatImage:
     """Resamples both axes and limits how far a result may pass its neighbors.
 
@@ -192,10 +193,12 @@ def limited(
         in_y: As in :func:`apply`.
         overshoot: ``k``; 0 allows none, None does not limit.
         neighbors: What the extremes are taken of, like ``image``; ``image`` itself when None.
+        out: Where the result goes, its pixels contiguous within rows; a new array when None.
     """
     count = image.shape[2]
     height, width = len(rows.starts), len(columns.starts)
-    out = np.empty((height, width, count), np.float32)
+    if out is None:
+        out = np.empty((height, width, count), np.float32)
     if count > WIDE:
         for at in range(0, count, WIDE):
             out[..., at : at + WIDE] = limited(
@@ -211,7 +214,8 @@ def limited(
     if near_overflow(image):
         near = None if neighbors is None else neighbors * HEADROOM
         far = limited(image * HEADROOM, rows, columns, in_x=in_x, in_y=in_y, overshoot=overshoot, neighbors=near)
-        return from_headroom(far)
+        out[...] = from_headroom(far)
+        return out
     reach = 0 if overshoot is None else neighborhood(max(rows.stretch, columns.stretch))
     left, right = _lacking(columns, in_x, image.shape[1], reach)
     top, bottom = _lacking(rows, in_y, image.shape[0], reach)
@@ -220,12 +224,13 @@ def limited(
     around = whole if neighbors is None else _padded(neighbors, padding)
     x0, y0 = in_x - left, in_y - top
     across, down = _plan(columns, count), _plan(rows, 1)
+    flat = out.reshape(height, -1, copy=False)
 
     def chunk(lines: tuple[_Block, ...], cells: tuple[_Block, ...]) -> None:
         begin, end = lines[0].begin, lines[-1].end
         first, last = cells[0].begin, cells[-1].end
         middle = _across(whole, cells, x0, lines[0].start - y0, lines[-1].stop - y0)
-        _down(middle, lines, out.reshape(height, -1)[begin:end, first * count : last * count])
+        _down(middle, lines, flat[begin:end, first * count : last * count])
         if overshoot is not None:
             part = Part(rows.floors[begin:end] - y0, columns.floors[first:last] - x0, reach)
             limit(out[begin:end, first:last], around, part, overshoot)

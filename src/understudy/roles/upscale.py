@@ -20,7 +20,7 @@ from understudy.contracts.engine import Control
 from understudy.contracts.errors import UsageError
 from understudy.contracts.jobs import RoleRequest, RoleResult, UpscaleParams
 from understudy.contracts.manifest import Contract, Encoding, Role
-from understudy.contracts.plate import FloatImage, Plate
+from understudy.contracts.plate import FloatImage, Plate, Window
 from understudy.roles.back_projection import measure, spread
 from understudy.roles.batching import Steps, batch_size, in_batches
 from understudy.roles.encoded import EncodedModel
@@ -117,13 +117,14 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     pixels: FloatImage | None = None if whole else np.empty((window.height, window.width, len(channels)), np.float32)
     if pixels is not None and scale == 1:
         pixels[..., : len(plate.channels)] = plate.pixels
-    jobs = (_tile(units, plate, encoded, tile, scale) for tile in tiles)
+    jobs = (_tile(units, plate, encoded, tile, scale, pixels, window) for tile in tiles)
     batches = in_batches(model, jobs, batch_size(contract, tiles, scale))
     for tile, answers in zip(each_tile(tiles, control), batches, strict=True):
         for unit, answer in zip(units, answers, strict=True):
             if pixels is None:
+                assert answer is not None
                 pixels = answer
-            else:
+            elif answer is not None:
                 crop(pixels, window, tile.target)[..., as_index(unit.channels)] = answer
         if pixels is not None and scale != 1:
             for group in groups:
@@ -200,20 +201,31 @@ def _alphas(plate: Plate, groups: Sequence[ChannelGroup]) -> list[int]:
 
 
 def _tile(
-    units: Sequence[_Unit], plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction
-) -> Steps[list[FloatImage]]:
-    """Each unit's channels over the tile's target."""
-    answers = []
+    units: Sequence[_Unit],
+    plate: Plate,
+    encoded: EncodedModel,
+    tile: Tile,
+    scale: Fraction,
+    pixels: FloatImage | None,
+    window: Window,
+) -> Steps[list[FloatImage | None]]:
+    """Each unit's channels over the tile's target; None where the model wrote them into ``pixels`` over ``window``."""
+    answers: list[FloatImage | None] = []
     for unit in units:
-        answers.append((yield from _model(unit, plate, encoded, tile, scale)))  # noqa: PERF401 - it yields
+        alone = pixels is not None and len(unit.channels) == pixels.shape[2]
+        out = crop(pixels, window, tile.target) if pixels is not None and alone else None
+        answer = yield from _model(unit, plate, encoded, tile, scale, out)
+        answers.append(None if answer is out else answer)
     return answers
 
 
-def _model(unit: _Unit, plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction) -> Steps[FloatImage]:
+def _model(
+    unit: _Unit, plate: Plate, encoded: EncodedModel, tile: Tile, scale: Fraction, out: FloatImage | None
+) -> Steps[FloatImage]:
     """A unit's channels over the tile's target."""
     x = read_tile(plate.pixels, plate.data_window, tile.source, unit.channels)
     if not unit.divide:
-        y = yield from encoded.resized(x, tile, scale)
+        y = yield from encoded.resized(x, tile, scale, out)
         if unit.own_alpha is not None and unit.hold and scale != 1:
             _hold_alpha(y, x, unit.own_alpha, tile, scale)
         return y

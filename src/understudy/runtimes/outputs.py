@@ -44,7 +44,7 @@ def output_channels(role: Role) -> dict[str, int]:
 def checked_outputs(
     manifest: PackManifest, tensors: Mapping[str, FloatImage], call: Call, out: Mapping[str, FloatImage]
 ) -> Tensors:
-    """The same tensors, contiguous, once their names, types and shapes are right.
+    """The same tensors, contiguous but for ``call.out``, once their names, types and shapes are right.
 
     Raises:
         PackError: One is missing, unknown, of another type or of another shape.
@@ -72,5 +72,5 @@ def checked_outputs(
         if tensor.shape != expected:
             fix = f"return {expected} (height, width, channels)"
             raise PackError(f'its tensor "{name}" has the shape {tensor.shape}', where=who, fix=fix)
-        checked[name] = np.ascontiguousarray(tensor)
+        checked[name] = tensor if tensor is call.out else np.ascontiguousarray(tensor)
     return checked
