@@ -39,9 +39,11 @@ def put(folder: Path, factor: int, version: str = "1.0.0") -> None:
     fresh = folder.parent / f".new-{folder.name}"
     edit = (*_EDIT, ('version = "1.0.0"', f'version = "{version}"'))
     make_pack(fresh, adapter=adapter(factor), edit=edit)
+    stale = folder.parent / f".old-{folder.name}"
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(stale)  # not removed file by file: a watch that looks meanwhile would see the pack go
     fresh.rename(folder)
+    shutil.rmtree(stale, ignore_errors=True)
 
 
 def break_adapter(folder: Path, text: str = "raise ValueError('no weights')\n") -> None:
