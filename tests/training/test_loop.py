@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: a run learns, stops and goes on, and ends early when it is told to."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from understudy_training.errors import TrainingError
+from understudy_training.log import read_log
+from understudy_training.loop import RunOptions, train
+from understudy_training.recipe import read_recipe
+from understudy_training.result import read_result
+
+pytestmark = pytest.mark.torch
+_TRAINING = Path(__file__).resolve().parents[2] / "training"
+
+
+def _start(out: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "understudy_training", "train", "sharpen", "--out", str(out), "--device", "cpu"]
+    quick = ["--set", "run.checkpoint_seconds=0.05", "--set", "run.steps=300", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(_TRAINING), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*command, *quick], env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    killed = _start(tmp_path / "killed")
+    for line in killed.stdout:
+        if '"checkpoint"' in line:
+            break
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not (tmp_path / "killed" / "result.toml").exists()
+
+    for name in ("killed", "whole"):
+        run = _start(tmp_path / name)
+        _, told = run.communicate()
+        assert run.returncode == 0, told
+    resumed = [event for event in read_log(tmp_path / "killed" / "log.jsonl") if event["event"] == "resumed"]
+    assert len(resumed) == 1
+    assert 0 < resumed[0]["step"] < 300
+    for file in ("best.safetensors", "last.safetensors"):
+        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_a_run_ends_when_its_time_is_over_and_tells_its_true_steps(tmp_path: Path) -> None:
+    recipe = read_recipe("sharpen", ["run.steps=1000000", "run.cooldown_steps=250000", "run.validate_steps=1000000"])
+    train(recipe, tmp_path, RunOptions("cpu", stop_after_s=1.5))
+    result = read_result(tmp_path)
+    events = {event["event"]: event for event in read_log(tmp_path / "log.jsonl")}
+    assert result["steps"] == events["ending"]["steps"] == events["ending"]["step"] + result["cooldown_steps"]
+    assert 0 < result["steps_done"] <= result["steps"] < 1_000_000
+    assert result["best_step"] == result["steps_done"]
+
+
+def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    train(read_recipe("sharpen", ["run.steps=2", "run.warmup_steps=0", "run.cooldown_steps=0"]), tmp_path)
+    with pytest.raises(TrainingError, match="another recipe"):
+        train(read_recipe("sharpen"), tmp_path)
+
+
+def test_weights_to_start_from_are_taken(tmp_path: Path) -> None:
+    train(read_recipe("sharpen"), tmp_path / "first", RunOptions("cpu"))
+    best = tmp_path / "first" / "best.safetensors"
+    short = read_recipe("sharpen", ["run.steps=1", "run.warmup_steps=0", "run.cooldown_steps=0"])
+    train(short, tmp_path / "second", RunOptions("cpu", init=best))
+    scores = [read_result(tmp_path / name)["validation"]["score"] for name in ("first", "second")]
+    assert abs(scores[1] - scores[0]) < 0.5

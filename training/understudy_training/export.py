@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes trained networks as ONNX, opset 17, float32.
+
+The exporter that traces is used, not the newer one: it is in every torch from 2.4 on and needs no further package.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from understudy_training.result import run_recipe, trained_network
+from understudy_training.task import Export, load_task
+
+OPSET = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """What torch answers, for another runtime to compare with.
+
+    Attributes:
+        inputs: Arrays by name.
+        outputs: Torch's answers by name.
+    """
+
+    inputs: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A graph that was written.
+
+    Attributes:
+        path: The ONNX file.
+        tolerance: The largest absolute difference that is agreement.
+        parity: Inputs and torch's answers.
+    """
+
+    path: Path
+    tolerance: float
+    parity: tuple[Parity, ...]
+
+
+def export_run(folder: Path, weights: Path, out: Path) -> list[Exported]:
+    """Writes the graphs of a finished run.
+
+    Args:
+        folder: The run's folder.
+        weights: Its weights.
+        out: Where the ONNX files go.
+
+    Raises:
+        TrainingError: The run is not whole.
+    """
+    recipe = run_recipe(folder)
+    task = load_task(recipe.task, recipe.options, where=recipe.source.name)
+    torch.manual_seed(recipe.seed)
+    network = trained_network(task.network(), weights)
+    deployed = task.deploy(network.to(memory_format=torch.contiguous_format)).eval()
+    return [_written(export, out, recipe.tolerance.parity) for export in task.exports(deployed)]
+
+
+def _written(export: Export, out: Path, tolerance: float) -> Exported:
+    path = out / export.file
+    module = export.module.eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        # tracing warns of Python values that become constants; parity on inputs of other sizes finds those that matter
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            tuple(export.inputs.values()),
+            str(path),
+            input_names=list(export.inputs),
+            output_names=list(export.outputs),
+            dynamic_axes={name: dict(axes) for name, axes in export.dynamic_axes.items()},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        parity = tuple(_answered(module, inputs, export.outputs) for inputs in (export.inputs, *export.checks))
+    return Exported(path, tolerance if export.tolerance is None else export.tolerance, parity)
+
+
+def _answered(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> Parity:
+    answer = module(*inputs.values())
+    answers = answer if isinstance(answer, tuple | list) else (answer,)
+    return Parity(
+        {name: tensor.numpy() for name, tensor in inputs.items()},
+        {name: tensor.numpy() for name, tensor in zip(names, answers, strict=True)},
+    )
