@@ -115,15 +115,43 @@ def timed(document: dict[str, Any], engine: LocalEngine) -> tuple[float, int]:
     return time.process_time() - start, summary.frames
 
 
+def measure_pairs(jobs_of: dict[str, dict[str, Any]], out: Path, engine: LocalEngine, pairs: int) -> None:
+    """Renders with and without a record in turns: the difference of processor and wall time, in percent of a render.
+
+    Other programs on the machine make both noisy; the quartiles tell how much.
+    """
+    for name, document in jobs_of.items():
+        differences: dict[str, list[float]] = {"processor": [], "wall": []}
+        for turn in range(pairs):
+            found = {}
+            for record in (True, False) if turn % 2 else (False, True):
+                shutil.rmtree(out, ignore_errors=True)
+                cpu, wall = time.process_time(), time.perf_counter()
+                render_graph(parse_graph(document | {"record": record}), engine, witness=Recorder())
+                found[record] = (time.process_time() - cpu, time.perf_counter() - wall)
+            for index, kind in enumerate(differences):
+                differences[kind].append(found[True][index] / found[False][index] - 1)
+        for kind, values in differences.items():
+            low, middle, high = np.percentile(values, (25, 50, 75))
+            print(f"{name:<12} {kind:<9} {middle:+.2%} with a record ({low:+.2%} to {high:+.2%}, {pairs} pairs)")
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=6, help="source frames")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=0, help="renders with and without a record in turns, and no more")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="understudy-provenance-"))
     try:
-        measure(folder, given.frames, given.turns)
+        if given.pairs:
+            engine = LocalEngine(device="cpu")
+            source = write_plates(folder / "in", given.frames)
+            measure_pairs(jobs(source, folder / "out"), folder / "out", engine, given.pairs)
+            engine.close()
+        else:
+            measure(folder, given.frames, given.turns)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

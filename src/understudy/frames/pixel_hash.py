@@ -5,10 +5,14 @@ It stays the same when a file is compressed another way, stored in tiles, or giv
 definition ``understudy.pixels/1``, it is the BLAKE3 (256 bits) of, one after the other:
 
 1. the line ``understudy.pixels/1``;
-2. a line of JSON without spaces: ``channels`` (pairs of name and type, by name), ``inf`` and ``nan`` (how many samples
-   were not finite; they count as ±65504 and 0) and ``window`` (x, y, width, height of the data window);
-3. for each channel, by name: the BLAKE3 (32 bytes) of its samples, row by row from the top, little-endian, in its own
-   type: ``half`` and ``float`` as IEEE 754, ``uint`` as 32 bits, ``uint8`` and ``uint16`` as codes.
+2. a line of JSON without spaces: ``channels`` (pairs of name and type, in their order), ``inf`` and ``nan`` (how many
+   samples were not finite; they count as ±65504 and 0) and ``window`` (x, y, width, height of the data window);
+3. the BLAKE3 (32 bytes) of all samples, row by row from the top, pixel by pixel, channel by channel, little-endian:
+   as 16 bits where every channel is ``half``, as codes where every one is ``uint8`` or every one is ``uint16``, else
+   with 32 bits each: ``uint`` as integers, all others as IEEE 754.
+
+Channels are in the order of layer, then R, G, B, A, then name: a plate's own order nearly always, so that its memory is
+hashed as it is.
 
 Names, types and windows are those of a plate: parts and views of one file are put together over the union of their
 windows, deep samples are composited.
@@ -28,8 +32,9 @@ from understudy.frames.read import read_plate
 SCHEMA = "understudy.pixels/1"
 
 _BLOCK_BYTES = 512 * 1024
-"""Channels are taken apart block by block, each small enough for a core's cache; whole bands take up to three times as
-long."""
+"""What has to be put in order first is done so block by block, each small enough for a core's cache."""
+
+_RANKS = {"R": 0, "G": 1, "B": 2, "A": 3}
 
 
 class PixelHash:
@@ -42,10 +47,11 @@ class PixelHash:
     """
 
     def __init__(self, channels: tuple[str, ...], types: tuple[SampleType, ...], window: Window) -> None:
-        self._channels = channels
+        self._order = sorted(range(len(channels)), key=lambda index: _place(channels[index]))
+        self._channels = [[channels[index], types[index]] for index in self._order]
         self._types = types
         self._window = window
-        self._hashers = [blake3() for _ in channels]
+        self._samples = blake3()
 
     def add(self, band: Any) -> None:
         """Takes the next rows.
@@ -54,11 +60,17 @@ class PixelHash:
             band: ``(rows, width, channels)``: float16 where all channels are half, codes, or float32 whose values the
                 storage types hold exactly once rounded (``uint`` channels: their bits).
         """
+        in_order = self._order == list(range(len(self._order)))
+        if in_order and band.flags.c_contiguous and self._is_stored(band):
+            self._samples.update(_bytes(band))
+            return
         rows = max(1, _BLOCK_BYTES // max(1, band[:1].nbytes))
         for top in range(0, len(band), rows):
             block = band[top : top + rows]
-            for index, (hasher, kind) in enumerate(zip(self._hashers, self._types, strict=True)):
-                hasher.update(_stored(block[..., index], kind))
+            if not in_order:
+                block = np.take(block, self._order, axis=2)
+            block = self._stored(block)
+            self._samples.update(_bytes(np.ascontiguousarray(block)))
 
     def hexdigest(self, *, nan: int = 0, inf: int = 0) -> str:
         """The hash, once every row was taken.
@@ -67,18 +79,35 @@ class PixelHash:
             nan: NaN that were replaced by 0 in the rows.
             inf: Infinite values that were replaced by ±65504.
         """
-        order = sorted(range(len(self._channels)), key=lambda index: self._channels[index])
         window = self._window
         head = {
-            "channels": [[self._channels[index], self._types[index]] for index in order],
+            "channels": self._channels,
             "inf": inf,
             "nan": nan,
             "window": [window.x, window.y, window.width, window.height],
         }
         whole = blake3(f"{SCHEMA}\n{json.dumps(head, separators=(',', ':'))}\n".encode())
-        for index in order:
-            whole.update(self._hashers[index].digest())
+        whole.update(self._samples.digest())
         return whole.hexdigest()
+
+    def _is_stored(self, band: Any) -> bool:
+        """Whether the band's memory is what is hashed."""
+        return band.dtype != np.float32 or not {"half", "uint8", "uint16"} & set(self._types)
+
+    def _stored(self, block: Any) -> Any:
+        """Samples in order, as they are hashed."""
+        if self._is_stored(block):
+            return block
+        kinds = [kind for _, kind in self._channels]
+        if set(kinds) == {"half"}:
+            return block.astype("<f2")
+        if set(kinds) in ({"uint8"}, {"uint16"}):
+            top, code = (255, "<u1") if kinds[0] == "uint8" else (65535, "<u2")
+            return np.rint(block * np.float32(top)).astype(code)
+        rounded = block.copy()
+        halves = [index for index, kind in enumerate(kinds) if kind == "half"]
+        rounded[..., halves] = rounded[..., halves].astype("<f2")
+        return rounded
 
 
 def pixel_hash(path: Path) -> str:
@@ -101,11 +130,11 @@ def pixel_hash_or_none(path: Path) -> str | None:
         return None
 
 
-def _stored(column: Any, kind: SampleType) -> Any:
-    """The bytes of one channel's samples, little-endian, in its storage type."""
-    if column.dtype == np.float32 and kind == "half":
-        column = column.astype("<f2")
-    elif column.dtype == np.float32 and kind in ("uint8", "uint16"):
-        top, code = (255, "<u1") if kind == "uint8" else (65535, "<u2")
-        column = np.rint(column * np.float32(top)).astype(code)
-    return np.ascontiguousarray(column).view(np.uint8).reshape(-1)
+def _bytes(block: Any) -> Any:
+    return block.reshape(-1).view(np.uint8)
+
+
+def _place(name: str) -> tuple[str, int, str]:
+    """Where a channel stands among others."""
+    layer, _, short = name.rpartition(".")
+    return layer, _RANKS.get(short, len(_RANKS)), name

@@ -12,11 +12,12 @@ from understudy.graph.document import MotionNode
 from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, only_frames
 
 VECTOR_CHANNELS = (
-    "forward.u", "forward.v", "backward.u", "backward.v", "confidence.Y",
-    "forward.confidence", "backward.confidence", "forward.occlusion", "backward.occlusion",
+    "backward.confidence", "backward.occlusion", "backward.u", "backward.v",
+    "confidence.Y",
+    "forward.confidence", "forward.occlusion", "forward.u", "forward.v",
 )  # fmt: skip
-"""Channels of a vectors plate. ``confidence.Y`` is the lower of the two; at the ends of the sequence a direction
-that has no other frame is zero with confidence 0, and does not count."""
+"""Channels of a vectors plate, in the order of ``frames.pixel_hash``. ``confidence.Y`` is the lower of the two; at the
+ends of the sequence a direction that has no other frame is zero with confidence 0, and does not count."""
 
 VECTOR_SPACE = "Raw"
 
