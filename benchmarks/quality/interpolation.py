@@ -7,31 +7,28 @@ again.
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+import measures
+from measures import Image, display_codes, eight_bit, linear_light
 from motion import COLORSPACE, FLOW_EXACT, PACKS
-from motion import _linear as linear
+from sets.files import picture
 from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate
 from understudy.roles.engine import LocalEngine
 
-Image = npt.NDArray[np.float32]
 Maker = Callable[[Plate, Plate], Plate]
 
 
 def display(light: Image) -> Image:
     """8-bit sRGB codes, rounded, as float."""
-    light = np.clip(light, 0, 1)
-    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.power(light, 1 / 2.4) - 0.055)
-    return np.rint(code * 255).astype(np.float32)
+    return eight_bit(display_codes(light))
 
 
 def psnr(picture: Plate, truth: Plate) -> float:
@@ -43,8 +40,7 @@ def psnr(picture: Plate, truth: Plate) -> float:
         top, left = plate.data_window.y - window.y, plate.data_window.x - window.x
         layer[top : top + plate.height, left : left + plate.width] = plate.take(["R", "G", "B"])
         whole.append(display(layer))
-    error = np.mean((whole[0] - whole[1]).astype(np.float64) ** 2)
-    return 10 * math.log10(255**2 / max(float(error), 1e-12))
+    return measures.psnr(whole[0], whole[1])
 
 
 def blend(engine: LocalEngine) -> Maker:
@@ -97,7 +93,7 @@ def triplets(data: Path, *, sequences: bool) -> dict[str, list[tuple[Plate, Plat
 
 
 def _picture(path: Path) -> Plate:
-    return blank_plate(linear(path), ["R", "G", "B"], colorspace=COLORSPACE)
+    return blank_plate(linear_light(picture(path)), ["R", "G", "B"], colorspace=COLORSPACE)
 
 
 def main() -> None:

@@ -8,11 +8,12 @@ Run: ``python benchmarks/quality/motion.py [--data ../shared/data] [--fit]``. ``
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from measures import linear_light
 from scenes import Scene, scene
+from sets import pairs
 from understudy.color.config import ColorConfig
 from understudy.color.encoder import Encoder
 from understudy.contracts.jobs import MotionParams, PackPin, RoleRequest
@@ -30,22 +31,9 @@ LUMA = np.array([0.2722287, 0.6740818, 0.0536895], np.float32)
 
 def flow_exact(folder: Path) -> Scene:
     """One of the exact pairs; sRGB pictures become linear light."""
-    a, b = (_linear(folder / name) for name in ("frame0.png", "frame1.png"))
-    raw = np.fromfile(folder / "flow0_1.flo", np.float32)
-    width, height = raw[1:3].view(np.int32)
-    flow = raw[3:].reshape(height, width, 2)
-    y, x = np.mgrid[:height, :width]
-    outside = (x + flow[..., 0] < 0) | (x + flow[..., 0] > width - 1)
-    outside |= (y + flow[..., 1] < 0) | (y + flow[..., 1] > height - 1)
-    path = folder / "occluded0.png"
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-    return Scene(a, b, flow, outside if mask is None else outside | (mask > 0))
-
-
-def _linear(path: Path) -> npt.NDArray[np.float32]:
-    code = cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
-    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
-    return np.ascontiguousarray(light, np.float32)
+    (pair,) = [pair for pair in pairs.exact(folder.parent) if pair.name == folder.name]
+    truth = pair.load()
+    return Scene(linear_light(truth.a), linear_light(truth.b), truth.flow, ~truth.visible)
 
 
 def measured(engine: LocalEngine, pack: str, truth: Scene) -> tuple[npt.NDArray[np.float32], ...]:

@@ -10,35 +10,20 @@ rounded to 8 bits. Results are rounded to 8 bits, the border is shaved by the fa
 import argparse
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from measures import upscale_figures
+from sets.files import picture
+from sets.stills import Still, resized
 from understudy.contracts.jobs import PackPin, RoleRequest, UpscaleParams
 from understudy.contracts.plate import FloatImage, blank_plate
 from understudy.roles.engine import LocalEngine
-from understudy.roles.resample import CUBIC, apply, axis
 
 STILLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "stills"
-
-
-def resized(image: FloatImage, scale: Fraction) -> FloatImage:
-    height, width = (int(side * scale) for side in image.shape[:2])
-    return apply(image, axis(CUBIC, scale, 0, height), axis(CUBIC, scale, 0, width), in_x=0, in_y=0)
-
-
-def eight_bit(image: npt.NDArray[Any]) -> FloatImage:
-    return np.clip(np.round(image), 0, 255).astype(np.float32)
-
-
-def psnr(image: FloatImage, truth: FloatImage, shave: int, *, luma: bool) -> float:
-    error = (eight_bit(image) - truth)[shave:-shave, shave:-shave].astype(np.float64)
-    if luma:
-        error = error @ np.array([65.481, 128.553, 24.966]) / 255
-    return float(10 * np.log10(255**2 / np.mean(error**2)))
 
 
 def methods(engine: LocalEngine, scale: int) -> dict[str, Callable[[FloatImage], FloatImage]]:
@@ -81,15 +66,10 @@ def main() -> None:
     for scale in scales:
         scores: dict[str, list[tuple[float, float]]] = {}
         for file in files:
-            whole = cv2.imread(str(file))[..., ::-1].astype(np.float32)
-            height, width = (side // scale * scale for side in whole.shape[:2])
-            truth = np.ascontiguousarray(whole[:height, :width])
-            small = eight_bit(resized(truth, Fraction(1, scale)))
+            small, truth = Still(file.stem, partial(picture, file)).pair(scale)
             for name, method in methods(engine, scale).items():
-                big = method(small)
-                scores.setdefault(name, []).append(
-                    (psnr(big, truth, scale, luma=False), psnr(big, truth, scale, luma=True))
-                )
+                figures = upscale_figures(method(small), truth, scale)
+                scores.setdefault(name, []).append((figures["PSNR"], figures["PSNR-Y"]))
         for name, values in scores.items():
             rgb, luma = np.mean(values, axis=0)
             columns.setdefault(name, []).append(f"{rgb:.2f} / {luma:.2f}")
