@@ -97,6 +97,7 @@ class RuntimeSpec(_Part):
         file: The runtime's file, relative to the pack folder; ``remote`` has none.
         sha256: SHA-256 of that file.
         float16: For ``onnx``: the same graph in float16, which a service that is set to float16 takes instead.
+        graph: For ``python``: an ONNX graph for the adapter to run, which ``load(folder, graph)`` gets open.
         remote: For ``remote``: the server and its model.
     """
 
@@ -104,6 +105,7 @@ class RuntimeSpec(_Part):
     file: str = ""
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     float16: WeightFile | None = None
+    graph: WeightFile | None = None
     remote: RemoteSpec | None = None
 
 

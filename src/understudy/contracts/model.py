@@ -113,6 +113,25 @@ class BatchModel(Model, Protocol):
         ...
 
 
+class Graph(Protocol):
+    """The ONNX graph of a Python pack (``runtime.graph``), open on the engine's device; ``load`` gets it."""
+
+    def run(self, inputs: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """One run, from one thread at a time.
+
+        Args:
+            inputs: The graph's own inputs by name, C-contiguous, of its own types and layout.
+
+        Returns:
+            All its outputs by name.
+
+        Raises:
+            PackError: It failed.
+            MemoryBudgetError: It ran out of memory.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:
     """A tensor that a model takes or gives, as the model itself has it.

@@ -262,7 +262,8 @@ def _dataset(index: int, dataset: DatasetSpec) -> dict[str, Any]:
 def _files(manifest: PackManifest, folder: Path) -> Iterator[dict[str, Any]]:
     """A component for each declared file and each paper; ``pack.toml`` itself is what the digest stands for."""
     for field, name, sha256 in declared_files(manifest):
-        yield _file(name, sha256, "runtime" if field.startswith("runtime") else "weights")
+        weights = field.startswith(("weights", "runtime.graph"))
+        yield _file(name, sha256, "weights" if weights else "runtime")
     evidence = set(manifest.rights.evidence)
     for name in papers(manifest, folder):
         kind = "card" if name == CARD_NAME else "evidence" if name in evidence else "paper"

@@ -49,11 +49,12 @@ def write_hashes(folder: Path) -> tuple[str, ...]:
 def _declared(raw: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     where = shown(folder / MANIFEST_NAME)
     runtime, weights = raw.get("runtime", {}), raw.get("weights", [])
-    half = runtime.get("float16") if isinstance(runtime, dict) else None
+    half, graph = (runtime.get(name) if isinstance(runtime, dict) else None for name in ("float16", "graph"))
     remote = isinstance(runtime, dict) and runtime.get("kind") == "remote"
     tables = [
         *([] if remote else [("runtime", runtime)]),
         *([] if half is None else [("runtime.float16", half)]),
+        *([] if graph is None else [("runtime.graph", graph)]),
         *((f"weights[{n}]", weight) for n, weight in enumerate(weights)),
     ]
     for name, table in tables:
@@ -73,7 +74,7 @@ def _edited(text: str, wanted: dict[str, str]) -> str:
             blocks.append((header[2].replace(" ", ""), []))
         blocks[-1][1].append(line)
     edited = (
-        _edited_block(lines, wanted) if name in {"runtime", "runtime.float16", "weights"} else lines
+        _edited_block(lines, wanted) if name in {"runtime", "runtime.float16", "runtime.graph", "weights"} else lines
         for name, lines in blocks
     )
     return "".join(line for lines in edited for line in lines)

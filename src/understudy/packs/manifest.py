@@ -138,6 +138,8 @@ def declared_files(manifest: PackManifest) -> Iterator[tuple[str, str, str]]:
         yield "runtime.file", manifest.runtime.file, manifest.runtime.sha256
     if half := manifest.runtime.float16:
         yield "runtime.float16.file", half.file, half.sha256
+    if graph := manifest.runtime.graph:
+        yield "runtime.graph.file", graph.file, graph.sha256
     for index, weight in enumerate(manifest.weights):
         yield f"weights[{index}].file", weight.file, weight.sha256
 
@@ -169,7 +171,7 @@ def _runtime_problems(manifest: PackManifest) -> Iterator[Problem]:
 
 def _remote_problems(manifest: PackManifest) -> Iterator[Problem]:
     runtime, remote = manifest.runtime, manifest.runtime.remote
-    for name in ("file", "sha256", "float16"):
+    for name in ("file", "sha256", "float16", "graph"):
         if getattr(runtime, name):
             yield Problem(f"runtime.{name}", "a remote pack has no file: its model is on the server", "leave it out")
     if remote is None:
@@ -193,6 +195,8 @@ def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
             yield Problem("runtime.float16", "is a second graph of an ONNX pack", "leave it out, or name an .onnx file")
         if "float16" not in manifest.contract.precisions:
             yield Problem("contract.precisions", "lacks float16, which runtime.float16 is", 'add "float16"')
+    if (graph := manifest.runtime.graph) and (manifest.runtime.kind == "onnx" or not graph.file.endswith(".onnx")):
+        yield Problem("runtime.graph", "is an ONNX graph beside an adapter", "leave it out, or name an .onnx file")
     for field, file, _ in declared_files(manifest):
         if PurePosixPath(file).suffix.lower() in _PICKLED[manifest.runtime.kind]:
             text = f'"{file}" is a kind of file that runs code when it is read'

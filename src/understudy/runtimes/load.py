@@ -100,11 +100,7 @@ def load_model(
         if weight.file.endswith(".safetensors"):
             check_safetensors(pack.folder / weight.file)
     if pack.manifest.runtime.kind == "python":
-        from understudy.runtimes.python import load_adapter
-
-        note = f"{pack.manifest.id} runs on the CPU only" if device.startswith("cuda") else ""
-        model = _Guarded(load_adapter(pack), pack)
-        return LoadedModel(model=model, device="cpu", tensors=HwcTensors(model, pack.manifest, "python"), note=note)
+        return _in_python(pack, device, vram_bytes)
     if pack.manifest.runtime.kind == "remote":
         from understudy.runtimes.remote import load_remote
 
@@ -114,6 +110,23 @@ def load_model(
 
     loaded = load_onnx(pack, device, precision=precision, vram_bytes=vram_bytes)
     return replace(loaded, model=_Guarded(loaded.model, pack))
+
+
+def _in_python(pack: PackFiles, device: str, vram_bytes: int) -> LoadedModel:
+    """A pack's adapter on the CPU, with its graph, where it has one, on the device."""
+    from understudy.runtimes.python import load_adapter
+
+    if pack.manifest.runtime.graph is not None:
+        from understudy.runtimes.adapter_graph import open_graph
+
+        graph = open_graph(pack, pack.manifest.runtime.graph, device, vram_bytes=vram_bytes)
+        model = _Guarded(load_adapter(pack, graph), pack)
+        device, providers, note = graph.opened.device, graph.opened.providers, graph.opened.note
+    else:
+        note = f"{pack.manifest.id} runs on the CPU only" if device.startswith("cuda") else ""
+        model, device, providers = _Guarded(load_adapter(pack), pack), "cpu", ()
+    tensors = HwcTensors(model, pack.manifest, "python")
+    return LoadedModel(model=model, device=device, tensors=tensors, providers=providers, note=note)
 
 
 class _Guarded:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from understudy.contracts.errors import PackError, UnderstudyError
-from understudy.contracts.model import BatchModel, Call, Model, Tensors
+from understudy.contracts.model import BatchModel, Call, Graph, Model, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.load import PackFiles, failure
 
@@ -81,8 +81,8 @@ class _PinnedFinder(importlib.abc.MetaPathFinder):
 _finder = _PinnedFinder()
 
 
-def load_adapter(pack: PackFiles) -> Model:
-    """The model that a Python pack's ``load(folder)`` returns.
+def load_adapter(pack: PackFiles, graph: Graph | None = None) -> Model:
+    """The model that a Python pack's ``load(folder)`` returns, or its ``load(folder, graph)`` where it has a graph.
 
     The adapter is the package ``understudy._packs.<id>_<version>_<digest>``, so that the old bytes of a pack run on
     while new ones load; a declared file ``kernels.py`` beside it is imported with ``from . import kernels``.
@@ -99,7 +99,8 @@ def load_adapter(pack: PackFiles) -> Model:
         with _lock:
             _prepare(name, pack)
             # The machinery puts the module in sys.modules before it runs, which dataclasses in it need.
-            model = _made(_load_function(importlib.import_module(name), adapter)(folder), adapter)
+            load = _load_function(importlib.import_module(name), adapter)
+            model = _made(load(folder) if graph is None else load(folder, graph), adapter)
             _refuse_strays(name, folder)
     except UnderstudyError:
         _unused(name)
@@ -152,7 +153,7 @@ class _AdapterModel:
             _unused(self._name)
 
 
-def _load_function(module: ModuleType, adapter: Path) -> Callable[[Path], Model]:
+def _load_function(module: ModuleType, adapter: Path) -> Callable[..., Model]:
     load = getattr(module, "load", None)
     if not callable(load):
         fix = "define load(folder: Path) that returns a model with run() and close()"
