@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
 
-from understudy_training.result import run_recipe, trained_network
+from understudy_training.recipe import Recipe
+from understudy_training.result import trained_network
 from understudy_training.task import Export, load_task
 
 OPSET = 17
@@ -40,25 +42,27 @@ class Exported:
         path: The ONNX file.
         tolerance: The largest absolute difference that is agreement.
         parity: Inputs and torch's answers.
+        gflop_per_megapixel: Floating-point operations of convolutions and matrix products, 10^9 for each 10^6 pixels of
+            the first input; 0 where it is no picture. A multiplication with its addition counts as two.
     """
 
     path: Path
     tolerance: float
+    gflop_per_megapixel: float
     parity: tuple[Parity, ...]
 
 
-def export_run(folder: Path, weights: Path, out: Path) -> list[Exported]:
-    """Writes the graphs of a finished run.
+def export_weights(recipe: Recipe, weights: Path, out: Path) -> list[Exported]:
+    """Writes the graphs of trained weights.
 
     Args:
-        folder: The run's folder.
-        weights: Its weights.
+        recipe: What trained them.
+        weights: The file.
         out: Where the ONNX files go.
 
     Raises:
-        TrainingError: The run is not whole.
+        TrainingError: The file is missing, or holds another network's weights.
     """
-    recipe = run_recipe(folder)
     task = load_task(recipe.task, recipe.options, where=recipe.source.name)
     torch.manual_seed(recipe.seed)
     network = trained_network(task.network(), weights)
@@ -83,7 +87,18 @@ def _written(export: Export, out: Path, tolerance: float) -> Exported:
             dynamo=False,
         )
         parity = tuple(_answered(module, inputs, export.outputs) for inputs in (export.inputs, *export.checks))
-    return Exported(path, tolerance if export.tolerance is None else export.tolerance, parity)
+    settled = tolerance if export.tolerance is None else export.tolerance
+    return Exported(path, settled, _cost(module, export.inputs), parity)
+
+
+def _cost(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> float:
+    first = next(iter(inputs.values()))
+    if first.ndim != 4:
+        return 0.0
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(*inputs.values())
+    pixels = first.shape[0] * first.shape[2] * first.shape[3]
+    return float(counter.get_total_flops()) / 1e9 / (pixels / 1e6)
 
 
 def _answered(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> Parity:

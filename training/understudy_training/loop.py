@@ -8,7 +8,8 @@ an undisturbed one sees, and no picture is ever stored.
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def train(recipe: Recipe, folder: Path, options: RunOptions | None = None, liste
         if listener:
             listener({"event": "already-done", "file": str(folder / RESULT)})
         return folder / RESULT
-    _set_up_torch(device, recipe.run.threads if options.threads is None else options.threads)
-    return _Run(recipe, task, folder, device, options, RunLog(folder / LOG, listener)).run()
+    with torch_set_up(device, recipe.run.threads if options.threads is None else options.threads):
+        return _Run(recipe, task, folder, device, options, RunLog(folder / LOG, listener)).run()
 
 
 def choose_device(name: str) -> torch.device:
@@ -112,14 +113,33 @@ def _prepare(folder: Path, recipe: Recipe) -> None:
         raise TrainingError(f"can't be written: {error.strerror}", where=str(folder), exit_code=1) from None
 
 
-def _set_up_torch(device: torch.device, threads: int) -> None:
-    if threads:
-        torch.set_num_threads(threads)
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
-    else:
-        torch.use_deterministic_algorithms(True)
+@contextmanager
+def torch_set_up(device: torch.device, threads: int) -> Iterator[None]:
+    """Torch's global settings for a run, for as long as it lasts: quick on CUDA, repeatable on the CPU.
+
+    Args:
+        device: Where the run is.
+        threads: CPU threads; 0 leaves torch's own choice.
+    """
+    cuda = device.type == "cuda"
+    before = (
+        torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+    )
+    _set_torch(threads or before[0], "high" if cuda else before[1], cuda or before[2], not cuda or before[3])
+    try:
+        yield
+    finally:
+        _set_torch(*before)
+
+
+def _set_torch(threads: int, precision: str, benchmark: bool, deterministic: bool) -> None:  # noqa: FBT001 - four settings
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.benchmark = benchmark
+    torch.use_deterministic_algorithms(deterministic)
 
 
 class _Run:

@@ -114,6 +114,8 @@ class Recipe:
         run: How the loop runs.
         options: The ``[options]`` table, for the task to read.
         tolerance: What counts as the same.
+        made: What made the shipped weights, from the run's result: versions, device, seconds, score. The loop does not
+            read it.
         source: The file it was read from.
         document: The TOML document.
     """
@@ -128,13 +130,14 @@ class Recipe:
     run: RunSettings
     options: Mapping[str, Any]
     tolerance: Tolerance
+    made: Mapping[str, Any]
     source: Path
     document: Mapping[str, Any] = field(repr=False)
 
     @property
     def text(self) -> str:
         """The recipe as it is run, settings from the command line included, as TOML."""
-        return toml_text(self.document)
+        return toml_text({key: value for key, value in self.document.items() if key != "made"})
 
     @property
     def sha256(self) -> str:
@@ -198,7 +201,7 @@ def parse_recipe(document: Mapping[str, Any], source: Path) -> Recipe:
     if document.get("schema") != SCHEMA:
         fix = f'write schema = "{SCHEMA}"'
         raise TrainingError(f"is {document.get('schema')!r}, not a known one", where=f"{source.name}: schema", fix=fix)
-    tables = ("run", "options", "tolerance")
+    tables = ("run", "options", "tolerance", "made")
     try:
         _require_tables(document, tables)
         top = _read_head({key: value for key, value in document.items() if key not in tables}, tables)
@@ -217,6 +220,7 @@ def parse_recipe(document: Mapping[str, Any], source: Path) -> Recipe:
         run=run,
         options=document.get("options", {}),
         tolerance=tolerance,
+        made=document.get("made", {}),
         source=source,
         document=document,
     )

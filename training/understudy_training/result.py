@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,24 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise TrainingError("holds no result.toml", where=str(folder), fix=fix, exit_code=3) from None
     except (OSError, ValueError) as error:
         raise TrainingError(f"can't be read: {error}", where=str(path), exit_code=3) from None
+
+
+def reproduction(recipe: Recipe, result: Mapping[str, Any]) -> tuple[float, bool] | None:
+    """How far a run's score lies from that of the shipped weights, and whether that is within the recipe's tolerance.
+
+    None where the recipe names no shipped score, or the run was another one: other steps, seed or generators.
+    """
+    shipped = recipe.made.get("score")
+    settings = recipe.run.schedule
+    same = (result["steps"], result["cooldown_steps"], result["seed"]) == (
+        settings.steps,
+        settings.cooldown_steps,
+        recipe.seed,
+    )
+    if not isinstance(shipped, int | float) or not same or result["generator"] != recipe.generator:
+        return None
+    difference = float(result["validation"]["score"]) - shipped
+    return difference, abs(difference) <= recipe.tolerance.score
 
 
 def run_recipe(folder: Path) -> Recipe:

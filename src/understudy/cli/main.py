@@ -27,6 +27,7 @@ from understudy.cli.render import render
 from understudy.cli.review import review
 from understudy.cli.serve import serve
 from understudy.cli.tokens import tokens_app
+from understudy.cli.train import train
 from understudy.cli.upscale import upscale
 from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, OutputError, UnderstudyError
 
@@ -82,7 +83,7 @@ def _options(
 
 
 _WORK = (demo, upscale, interpolate, motion, relight, render)
-for _command in (*_WORK, serve, inspect, doctor, publish, review, integrate):
+for _command in (*_WORK, serve, inspect, doctor, publish, review, integrate, train):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
 app.add_typer(provenance_app, name="provenance")
