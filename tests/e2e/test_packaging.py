@@ -45,7 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout with files in it that must not be shipped."""
     copy = tmp_path_factory.mktemp("copy") / "understudy"
     copy.mkdir()
-    for name in ("src", "proto", "docs", *_PAYLOAD):
+    for name in ("src", "training", "proto", "docs", *_PAYLOAD):
         ignore = shutil.ignore_patterns("__pycache__", ".*")
         shutil.copytree(_ROOT / name, copy / name, ignore=ignore)
     for name in ("pyproject.toml", ".gitignore", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile"):
@@ -58,6 +58,10 @@ def shipped(checkout: Path) -> set[str]:
     """The files that a wheel must hold besides its own records; the copy has the strays after this."""
     files = {f"understudy/{path.relative_to(checkout / 'src/understudy').as_posix()}": path
              for path in (checkout / "src" / "understudy").rglob("*") if path.is_file()}  # fmt: skip
+    for folder, inside in (("understudy_training", ""), ("recipes", "understudy_training/")):
+        for path in (checkout / "training" / folder).rglob("*"):
+            if path.is_file():
+                files[inside + path.relative_to(checkout / "training").as_posix()] = path
     for folder in _PAYLOAD:
         for path in (checkout / folder).rglob("*"):
             if path.is_file() and path.name != "ruff.toml":
@@ -169,11 +173,11 @@ def test_the_shipped_bridge_runs_the_installed_command(installed: Path, tmp_path
 
 
 def test_an_editable_install_reads_the_checkout(checkout: Path, tmp_path: Path) -> None:
-    """Live files: one path to ``src``, and no copy of the folders that hosts read."""
+    """Live files: paths to ``src`` and ``training``, and no copy of the folders that hosts read."""
     code = f"import hatchling.build; hatchling.build.build_editable({str(tmp_path)!r})"
     _run(sys.executable, "-c", code, cwd=checkout)
     (path,) = tmp_path.glob("*.whl")
     archive = zipfile.ZipFile(path)
     (link,) = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert link.endswith(".pth")
-    assert archive.read(link).decode().split() == [str(checkout / "src")]
+    assert archive.read(link).decode().split() == [str(checkout / "src"), str(checkout / "training")]

@@ -88,7 +88,7 @@ def _invoke(*arguments: object) -> Sequence[str]:
 
 def test_a_run_becomes_a_pack_with_all_that_backs_it(run: Path, recipe: Path, pack: Path) -> None:
     events = [json.loads(line) for line in _invoke(recipe, "--from", run, "--pack", pack, "--json")]
-    assert [event["event"] for event in events] == ["graph", "pack-written"]
+    assert [event["event"] for event in events] == ["graph", "written"]
     assert 0 < events[0]["parity"] <= events[0]["tolerance"]
 
     opened = open_pack(pack)

@@ -75,7 +75,7 @@ def train(recipe: Recipe, folder: Path, options: RunOptions | None = None, liste
     _prepare(folder, recipe)
     if (folder / RESULT).is_file():
         if listener:
-            listener({"event": "already-done", "file": str(folder / RESULT)})
+            listener({"event": "skipped", "file": str(folder / RESULT)})
         return folder / RESULT
     with torch_set_up(device, recipe.run.threads if options.threads is None else options.threads):
         return _Run(recipe, task, folder, device, options, RunLog(folder / LOG, listener)).run()

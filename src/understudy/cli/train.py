@@ -117,7 +117,7 @@ def _write_pack(recipe: "Recipe", run: Path, folder: Path | None, json: bool) ->
 
     pin = open_pack(folder).pin
     if json:
-        typer.echo(json_module.dumps({"event": "pack-written", "pack": str(pin), "folder": str(folder)}))
+        typer.echo(json_module.dumps({"event": "written", "pack": str(pin), "folder": str(folder)}))
     else:
         typer.echo(f"{pin.id}@{pin.version}#{pin.sha256}")
 

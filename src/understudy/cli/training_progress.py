@@ -77,7 +77,7 @@ class TrainingBar:
         figures = "  ".join(f"{name} {value:.5g}" for name, value in event.items() if name not in known)
         self._print(f"step {event['step']}: {figures}{'  best' if event['best'] else ''}")
 
-    def _already_done(self, event: dict[str, Any]) -> None:
+    def _skipped(self, event: dict[str, Any]) -> None:
         self._print(f"done already: {event['file']}")
 
     def _done(self, event: dict[str, Any]) -> None:

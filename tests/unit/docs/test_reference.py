@@ -64,12 +64,13 @@ def test_every_option_is_documented(generator: ModuleType) -> None:
 
 
 def _sources() -> str:
-    folders = (Path(understudy.__file__).parent, _ROOT / "host_bridge", _ROOT / "plugins")
+    folders = (Path(understudy.__file__).parent, _ROOT / "host_bridge", _ROOT / "plugins", _ROOT / "training")
     return "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
 
 
 def test_every_event_is_on_its_page(generator: ModuleType) -> None:
-    sent = set(re.findall(r'"event": "(\w+)"', _sources()))
+    sent = set(re.findall(r'"event": "(\w+)"|_log\.write\(\s*"(\w+)"', _sources()))
+    sent = {name for names in sent for name in names if name}
     assert sent
     assert sent == set(re.findall(r"^\| `(\w+)`", generator.events_page(), re.MULTILINE))
 
