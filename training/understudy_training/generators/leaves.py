@@ -46,8 +46,8 @@ class Leaves:
     textures: int = 6
     smallest: float = 5.0
     largest: float = 320.0
-    contrast: float = 0.2
-    lens: tuple[float, float] = (0.3, 0.75)
+    contrast: float = 0.17
+    lens: tuple[float, float] = (0.25, 0.65)
     defocus: float = 9.0
     noise: float = 0.006
     chunk: int = 4
@@ -95,8 +95,9 @@ def painted(dice: Dice, count: int, height: int, width: int, channels: int, leav
     picture = middle + (ground - 0.5) * dice.log_uniform(count, 1, 1, 1, low=0.15, high=1.0)
 
     # Some pictures are crowded, some show one wall; most sizes occur in each octave.
-    crowd = dice.log_uniform(count, 1, 1, low=0.02, high=1.0)
-    zoom = dice.log_uniform(count, 1, low=0.8, high=4)
+    crowd = dice.log_uniform(count, 1, 1, low=0.03, high=1.0)
+    crowd = torch.where(dice.happens(count, 1, 1, chance=0.15), crowd * 0.05, crowd)
+    zoom = dice.log_uniform(count, 1, low=0.6, high=3.5)
     periods = dice.log_uniform(count, leaves.layers, low=leaves.smallest, high=leaves.largest) * zoom
     # Half of the pictures put what is small on what is large, the others follow the model strictly.
     order = torch.log(periods) * dice.happens(count, 1, chance=0.5) + dice.normal(count, leaves.layers, deviation=0.7)
@@ -104,9 +105,11 @@ def painted(dice: Dice, count: int, height: int, width: int, channels: int, leav
     for first in range(0, leaves.layers, leaves.chunk):
         some = periods[:, first : first + leaves.chunk]
         cover, gray, tint = _layer(dice, some, planes, crowd, leaves, height, width, channels)
-        for at in range(some.shape[1]):
-            color = middle + spread * gray[:, at, None] + chroma * tint[:, at]
-            picture = torch.lerp(picture, color, cover[:, at, None])
+        color = middle[:, None] + spread[:, None] * gray[:, :, None] + chroma[:, None] * tint
+        # What a layer leaves to those below it; the last one lies on top.
+        left = (1 - cover).flip(1).cumprod(1).flip(1)
+        above = torch.cat([left[:, 1:], torch.ones_like(left[:, :1])], 1)
+        picture = picture * left[:, :1] + (color * (cover * above)[:, :, None]).sum(1)
     return picture
 
 
@@ -137,7 +140,7 @@ def _layer(
     lines = torch.arange(height, device=dice.device)[:, None]
     texture = planes[pictures, which, lines, torch.arange(width, device=dice.device)]
     # Contrast inside a thing is mostly low: heavy tails of the gradient come from this and from the edges.
-    strength = 2.2 * facts[11] ** 3
+    strength = 3 * facts[11] ** 2.5
     shade = (facts[12] - 0.5) * (u - column - 0.5) + (facts[13] - 0.5) * (v - row - 0.5)
     # A sum of three uniform numbers is close enough to a bell.
     gray = 2 * (facts[14] + facts[15] + facts[16] - 1.5) + strength * texture + 1.5 * shade
@@ -170,9 +173,9 @@ def _outline(x: Tensor, y: Tensor, period: Tensor, facts: list[Tensor]) -> tuple
     along = cosine * x + sine * y
     across = cosine * y - sine * x
     # Thin things: hair, wires, branches, bent a little.
-    thin = kind < 0.14
+    thin = kind < 0.2
     across = torch.where(thin, across + (facts[6] - 0.5) * 2 * along**2 / size, across)
-    aspect = torch.where(thin, 0.02 + 0.12 * facts[7], 0.3 + 0.7 * facts[7])
+    aspect = torch.where(thin, 0.015 + 0.1 * facts[7], 0.3 + 0.7 * facts[7])
     narrow = size * aspect
     # Boxes and ellipses by a norm; polygons and blobs by how the radius depends on the direction.
     far_along, far_across = along.abs(), across.abs()
@@ -188,7 +191,7 @@ def _outline(x: Tensor, y: Tensor, period: Tensor, facts: list[Tensor]) -> tuple
     blob = radius - size * (1 - wave + wave * torch.cos(direction * sides + facts[6] * 6.3))
     ellipse = radius - size
     round_ = torch.where(kind < 0.62, polygon, torch.where(kind < 0.82, blob, ellipse)) * aspect.clamp(min=0.5)
-    distance = torch.where(thin | (kind < 0.36), box, round_)
+    distance = torch.where(thin | (kind < 0.4), box, round_)
     return distance, 1 / period
 
 

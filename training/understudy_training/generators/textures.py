@@ -130,7 +130,7 @@ def fractal(dice: Dice, count: int, height: int, width: int, *, low: float = 0.8
 
 def _noise(dice: Dice, count: int, height: int, width: int) -> Tensor:
     """Clouds, marble, stains: 1/f noise as it is, folded, or thresholded softly."""
-    noise = fractal(dice, count, height, width)
+    noise = fractal(dice, count, height, width, low=0.6, high=1.7)
     kind = dice.uniform(count, 1, 1)
     folded = (noise.abs() * 1.2 - 1).clamp(-2, 2)
     hard = torch.tanh(noise * dice.log_uniform(count, 1, 1, low=1.5, high=8)) * 1.5
