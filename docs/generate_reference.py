@@ -61,7 +61,7 @@ start at the document's folder. Numbers may be fractions: `24000/1001`. A walk-t
 _RECORD_INTRO = """\
 # The provenance record
 
-JSON, schema `understudy.record/1`, one file `<stem>.<first>-<last>.provenance.json` beside the frames of each write
+JSON, schema `understudy.record/1`, one file `<stem>.provenance.json` beside the frames of each write
 node. What it is for, and what it does not prove, is in [the guide](../guides/rights-and-provenance.md); how hashes are
 defined and records merge in [the concept](../concepts/provenance.md). Unknown fields are errors. Fields of a frame that
 have their default may be left out.
@@ -229,7 +229,7 @@ _OTHER_EVENTS = (
     (
         "finding",
         "`provenance verify`",
-        "`check` (a stable name), `severity` (`error` or `warning`), `file`, `frame`, `problem`, `fix`",
+        "`check` (a stable name), `severity` (`error`, `warning` or `note`), `file`, `frame`, `problem`, `fix`",
     ),
     ("verified", "`provenance verify`", "`frames`, `errors`, `warnings`, `signed`, `trusted`"),
     ("signed", "`provenance sign`", "`file`, `signed` (false: only the definition was written)"),

@@ -99,7 +99,7 @@ def test_a_server_gives_the_same_bytes(role: str, shot: Path, server: str, tmp_p
     here = sorted((tmp_path / "here").iterdir())
     assert here
     told = {path.name for path in here if path.suffix == ".json" or path.is_dir()}
-    assert told == {"ascmhl", *(f"{path.name}" for path in (tmp_path / "here").glob("out.*.provenance.json"))}
+    assert told == {"ascmhl", *(f"{path.name}" for path in (tmp_path / "here").glob("out.provenance.json"))}
     assert [path.name for path in here] == [path.name for path in sorted((tmp_path / "there").iterdir())]
     for path in here:
         if path.name in told:  # the record tells times, and who computed
@@ -178,7 +178,7 @@ nodes:
     done = understudy("render", str(graph))
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "blur").iterdir()) == [
-        "ascmhl", "b.1002-1005.provenance.json", *(f"b.{n}.exr" for n in range(1002, 1006)),
+        "ascmhl", *(f"b.{n}.exr" for n in range(1002, 1006)), "b.provenance.json",
     ]  # fmt: skip
     assert (tmp_path / "between.provenance.json").is_file()
     plate = read_plate(tmp_path / "between.exr", frame=None, colorspace=COLORSPACE)
@@ -284,7 +284,7 @@ def test_a_terminated_render_leaves_whole_frames_only(shot: Path, tmp_path: Path
     assert process.returncode == 130, stderr
     assert time.monotonic() - started < 30
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-    assert len(list(tmp_path.glob("o.*.provenance.json"))) == 1
+    assert len(list(tmp_path.glob("o.provenance.json"))) == 1
     written = sorted(tmp_path.glob("o.*.exr"))
     assert 0 < len(written) < 321
     for path in written:

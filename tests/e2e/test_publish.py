@@ -80,16 +80,35 @@ def test_a_publish_makes_a_version_with_review_and_says_so(shot: Path) -> None:
     assert (instance["version"], Path(shot, instance["publishDir"])) == (1, version)
     names = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()}
     assert {f"sh010.{frame}.exr" for frame in range(1001, 1006)} < names
-    assert {"version.json", "sh010.1001-1005.provenance.json", "review/sh010.thumbnail.jpg"} < names
+    assert {"version.json", "sh010.provenance.json", "review/sh010.thumbnail.jpg"} < names
     if importlib.util.find_spec("av"):
         assert {"review/sh010.mp4", "review/sh010.mov"} < names
     integrated = [event for event in events(done, "plugin") if event["name"] == "IntegrateVersion"]
     assert [event["ok"] for event in integrated] == [True]
-    verified = understudy("provenance", "verify", str(version), cwd=shot)
-    assert verified.returncode == 0, "a published version verifies on its own\n" + verified.stdout
+    verified = understudy("provenance", "verify", str(version), "--json", cwd=shot)
+    assert [event["event"] for event in map(json.loads, verified.stdout.splitlines())] == ["verified"], "without a word"
+    (version / "review" / "sh010.thumbnail.jpg").chmod(0o644)
+    (version / "review" / "sh010.thumbnail.jpg").write_bytes(b"another picture")
+    verified = understudy("provenance", "verify", str(version), "--json", cwd=shot)
+    assert verified.returncode == 5
+    assert [event["check"] for event in events(verified, "finding")] == ["file-altered"]
     again = understudy("publish", "out", "--to", "root", "--movies", "none", "--json", cwd=shot)
     assert again.returncode == 0, again.stderr
     assert events(again, "instance")[0]["version"] == 1, "the same content is the same version"
+
+
+def test_versions_of_products_of_one_folder_verify_on_their_own(shot: Path) -> None:
+    look = "  look: {type: color, input: plate, to: ACES2065-1}\n"
+    (shot / "slow.yaml").write_text(_GRAPH + look + "  two: {type: write, input: look, file: out/two.%04d.exr}\n")
+    assert understudy("render", "slow.yaml", cwd=shot).returncode == 0
+    done = understudy("publish", "out", "--to", "root", "--movies", "none", "--json", cwd=shot)
+    assert done.returncode == 0, done.stdout
+    for name in ("sh010", "two"):
+        verified = understudy("provenance", "verify", f"root/{name}/v001", "--json", cwd=shot)
+        assert [event["event"] for event in map(json.loads, verified.stdout.splitlines())] == ["verified"], name
+    told = understudy("provenance", "verify", "out/two.provenance.json", "--json", cwd=shot)
+    assert [(event["check"], event["severity"]) for event in events(told, "finding")] == [("files-beside", "note")]
+    assert told.returncode == 0
 
 
 def test_checks_that_fail_end_in_5_and_rights_in_7_and_nothing_is_published(shot: Path) -> None:

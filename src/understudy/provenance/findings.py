@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Severity = Literal["error", "warning", "note"]
+
+_ORDER = ("error", "warning", "note")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -12,7 +16,7 @@ class Finding:
 
     Attributes:
         check: Stable name of the check.
-        severity: ``error`` blocks, ``warning`` is told.
+        severity: ``error`` blocks, ``warning`` is told, ``note`` is for who wants to know.
         file: The file's name, or a path relative to the folder that was checked; empty for none.
         frame: The frame; None for none.
         problem: What was found, without a final period.
@@ -20,7 +24,7 @@ class Finding:
     """
 
     check: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
     file: str = ""
     frame: int | None = None
     problem: str
@@ -69,7 +73,7 @@ class Verdict:
     @property
     def warnings(self) -> int:
         """How many findings only tell."""
-        return len(self.findings) - self.errors
+        return sum(one.severity == "warning" for one in self.findings)
 
     def event(self) -> dict[str, Any]:
         """The event that ends ``understudy provenance verify --json``."""
@@ -86,4 +90,6 @@ class Verdict:
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first, then by file and frame; the same one once."""
     unique = dict.fromkeys(findings)
-    return sorted(unique, key=lambda one: (one.severity, one.frame is None, one.frame or 0, one.file, one.check))
+    return sorted(
+        unique, key=lambda one: (_ORDER.index(one.severity), one.frame is None, one.frame or 0, one.file, one.check)
+    )

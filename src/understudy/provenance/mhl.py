@@ -61,8 +61,34 @@ def c4_id(content: bytes) -> str:
     return "c4" + digits.rjust(88, _BASE58[0])
 
 
+@dataclass(frozen=True, slots=True)
+class HashList:
+    """A hash list as it was read.
+
+    Attributes:
+        path: Where it lies.
+        tool: The program that wrote it.
+        files: Its files by path.
+    """
+
+    path: Path
+    tool: str
+    files: dict[str, Listed]
+
+
+def fits(listed: Listed, content: bytes) -> bool:
+    """Whether a file is the one that a list names.
+
+    Args:
+        listed: The entry.
+        content: The file's bytes.
+    """
+    value = c4_id(content) if listed.kind == "c4" else hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    return (len(content), value) == (listed.size, listed.value)
+
+
 def is_foreign(folder: Path) -> bool:
-    """Whether a folder has a hash list of another program, which is then left alone."""
+    """Whether a folder has a hash list that is not ours, which is then left alone."""
     for path in _lists(folder / FOLDER):
         try:
             if _tool(_parsed(read_bytes(path), path)) != TOOL:
@@ -76,7 +102,7 @@ def _tool(root: ET.Element) -> str:
     return root.findtext(f"{{{NAMESPACE}}}creatorinfo/{{{NAMESPACE}}}tool", "")
 
 
-def write_list(folder: Path, files: Iterable[Listed], *, now: datetime | None = None) -> Path:
+def write_list(folder: Path, files: Iterable[Listed], *, now: datetime | None = None, title: str = "") -> Path:
     """Writes the list of a folder, its first generation; one that is there is replaced.
 
     A history of generations would have to say of each frame that is rendered again that it failed. What changed
@@ -86,6 +112,7 @@ def write_list(folder: Path, files: Iterable[Listed], *, now: datetime | None = 
         folder: Whose files they are.
         files: The files.
         now: The time it says; None for this moment.
+        title: What it is named for; empty for the folder's name.
 
     Returns:
         The list.
@@ -95,8 +122,7 @@ def write_list(folder: Path, files: Iterable[Listed], *, now: datetime | None = 
     """
     now = (now or datetime.now(UTC)).astimezone(UTC)
     where = folder / FOLDER
-    safe = _UNSAFE.sub("_", folder.resolve().name) or "root"
-    path = where / f"0001_{safe}_{now:%Y-%m-%d_%H%M%S}Z.mhl"
+    path = where / list_name(title or folder.resolve().name, now)
     old = [found for found in _lists(where) if found != path]
     content = list_bytes(files, now)
     write_bytes(content, path)
@@ -104,6 +130,16 @@ def write_list(folder: Path, files: Iterable[Listed], *, now: datetime | None = 
     for one in old:
         one.unlink(missing_ok=True)
     return path
+
+
+def list_name(title: str, now: datetime) -> str:
+    """The name of a list, its first generation.
+
+    Args:
+        title: What it is named for.
+        now: Its time, UTC.
+    """
+    return f"0001_{_UNSAFE.sub('_', title) or 'root'}_{now:%Y-%m-%d_%H%M%S}Z.mhl"
 
 
 def list_bytes(files: Iterable[Listed], now: datetime) -> bytes:
@@ -149,53 +185,82 @@ def _lists(where: Path) -> list[Path]:
         return []
 
 
-def read_list(folder: Path) -> tuple[Path, dict[str, Listed]] | None:
+def read_list(folder: Path) -> HashList | None:
     """The newest list of a folder that its chain names; None when there is neither list nor chain.
 
     Raises:
-        UnreadableFileError: The chain or the list is missing or is not what the chain says it is.
+        UnreadableFileError: The chain or a list is missing, is no ASC MHL file, or is not what the chain says it is.
     """
     where = folder / FOLDER
     chain = where / CHAIN
-    if not chain.is_file() and not _lists(where):
+    lists = _lists(where)
+    if not chain.is_file() and not lists:
         return None
     if not chain.is_file():
         raise UnreadableFileError("the chain file of the hash list is missing", where=str(chain))
-    entries = _parsed(read_bytes(chain), chain).findall(f"{{{CHAIN_NAMESPACE}}}hashlist")
+    named = _chained(chain)
+    for path in lists:
+        if path.name not in named:
+            raise UnreadableFileError("is a hash list that the chain does not name", where=str(path))
+    for name, identity in named.items():
+        path = where / name
+        if not path.is_file():
+            raise UnreadableFileError(f"the hash list {name!r} that the chain names is missing", where=str(path))
+        content = read_bytes(path)
+        if c4_id(content) != identity:
+            raise UnreadableFileError("the hash list is not the one that its chain names", where=str(path))
+    return parse_list(content, path)
+
+
+def _chained(chain: Path) -> dict[str, str]:
+    """Name to C4 of every list that a chain names, oldest first."""
+    root = _parsed(read_bytes(chain), chain, f"{{{CHAIN_NAMESPACE}}}ascmhldirectory")
+    entries: list[tuple[int, str, str]] = []
+    for entry in root.findall(f"{{{CHAIN_NAMESPACE}}}hashlist"):
+        number = entry.get("sequencenr", "")
+        name = entry.findtext(f"{{{CHAIN_NAMESPACE}}}path", "")
+        if not (number.isascii() and number.isdecimal()) or not _LIST_NAME.match(name) or "/" in name:
+            raise UnreadableFileError(f"the chain names no generation {number!r} {name!r}", where=str(chain))
+        entries.append((int(number), name, entry.findtext(f"{{{CHAIN_NAMESPACE}}}c4", "")))
     if not entries:
         raise UnreadableFileError("the chain names no hash list", where=str(chain))
-    last = max(entries, key=lambda entry: int(entry.get("sequencenr", "0")))
-    name = last.findtext(f"{{{CHAIN_NAMESPACE}}}path", "")
-    path = where / Path(name).name
-    if not path.is_file():
-        raise UnreadableFileError(f"the hash list {name!r} that the chain names is missing", where=str(path))
-    content = read_bytes(path)
-    if c4_id(content) != last.findtext(f"{{{CHAIN_NAMESPACE}}}c4", ""):
-        raise UnreadableFileError("the hash list is not the one that its chain names", where=str(path))
-    return path, parse_list(content, path)
+    return {name: identity for _, name, identity in sorted(entries)}
 
 
-def parse_list(content: bytes, path: Path) -> dict[str, Listed]:
-    """The files of a list by path.
+def parse_list(content: bytes, path: Path) -> HashList:
+    """A list from its bytes; of each file a hash that is SHA-1 or C4, where it has one.
 
     Raises:
-        UnreadableFileError: It is no list.
+        UnreadableFileError: It is no list, or names files outside its folder.
     """
+    root = _parsed(content, path, f"{{{NAMESPACE}}}hashlist")
     found: dict[str, Listed] = {}
-    for entry in _parsed(content, path).iter(f"{{{NAMESPACE}}}hash"):
+    for entry in root.iter(f"{{{NAMESPACE}}}hash"):
         place = entry.find(f"{{{NAMESPACE}}}path")
         for kind in ("sha1", "c4"):
             value = entry.findtext(f"{{{NAMESPACE}}}{kind}")
             if place is not None and place.text and value:
+                if place.text.startswith("/") or ".." in place.text.split("/") or "\0" in place.text:
+                    raise UnreadableFileError("names a file outside its folder", where=str(path))
                 size = place.get("size", "")
-                found[place.text] = Listed(place.text, int(size) if size.isdigit() else -1, kind, value)
-    return found
+                found[place.text] = Listed(place.text, int(size) if size.isdecimal() else -1, kind, value)
+    return HashList(path, _tool(root), found)
 
 
-def _parsed(content: bytes, path: Path) -> ET.Element:
+def _parsed(content: bytes, path: Path, tag: str = "") -> ET.Element:
+    """The root element, which must have the tag where one is given."""
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # entities could grow without bound
         raise UnreadableFileError("is no ASC MHL file: it declares entities", where=str(path))
     try:
-        return ET.fromstring(content)  # noqa: S314 - without entities nothing in it can grow or be fetched
+        root = ET.fromstring(content)  # noqa: S314 - without entities nothing in it can grow or be fetched
     except (ET.ParseError, ValueError) as error:
         raise UnreadableFileError(f"is no ASC MHL file: {error}", where=str(path)) from None
+    if tag and root.tag != tag:
+        problem = f"is no ASC MHL file: it holds {_shown(root.tag)}, not {_shown(tag)}"
+        raise UnreadableFileError(problem, where=str(path))
+    return root
+
+
+def _shown(tag: str) -> str:
+    namespace, _, name = tag[1:].partition("}") if tag.startswith("{") else ("no namespace", "", tag)
+    return f"<{name[:40]}> of {namespace[:60]}"

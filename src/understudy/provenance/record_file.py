@@ -16,7 +16,7 @@ from understudy.contracts.errors import MissingFileError, OutputError, Unreadabl
 from understudy.contracts.fields import field_path
 from understudy.frames.atomic import atomic, failure
 from understudy.frames.sequence import split_pattern
-from understudy.provenance.record import SCHEMA, Record, Sequence
+from understudy.provenance.record import SCHEMA, Record
 
 SUFFIX = ".provenance.json"
 MAX_BYTES = 512 * 1024 * 1024
@@ -114,15 +114,20 @@ def stem_of(pattern: str) -> str:
     return stem or "frames"
 
 
-def record_name(sequence: Sequence, *, extension: bool = False) -> str:
-    """``<stem>.<first>-<last>.provenance.json``; of a still without the range.
+def record_name(pattern: str, *, alone: bool = True) -> str:
+    """The name of the record of the pictures of a pattern; it holds no frame numbers.
+
+    Frames name their record, and a chunk of a render can't know which frames others will add to it.
 
     Args:
-        sequence: The pictures.
-        extension: The stem has the pictures' extension: ``sh010.png.1001-1010.provenance.json``.
+        pattern: Name of the files.
+        alone: ``sh010.provenance.json`` for ``sh010.%04d.exr``, ``sh010.png.provenance.json`` for other files than EXR.
+            Otherwise the record of other pictures has that name, and this one has four digits more that are made of
+            the pattern.
     """
-    stem = stem_of(sequence.pattern) + (Path(sequence.pattern).suffix if extension else "")
-    return stem + (f".{sequence.first}-{sequence.last}" if sequence.frames else "") + SUFFIX
+    suffix = Path(pattern).suffix.lower()
+    name = stem_of(pattern) + ("" if suffix == ".exr" else suffix)
+    return name + ("" if alone else f".{sha256(pattern.encode()).hexdigest()[:4]}") + SUFFIX
 
 
 def find_records(folder: Path, stem: str = "") -> list[Path]:

@@ -99,7 +99,7 @@ class RecordStore:
         return whole
 
     def _replace(self, before: tuple[Path, Record] | None, record: Record) -> None:
-        path = self._folder / self._name(before, record)
+        path = self._folder / self._name(before)
         self._files.require(path, "write")
         write_record(record, path)
         if before:
@@ -109,14 +109,13 @@ class RecordStore:
                 before[0].unlink(missing_ok=True)
         self.path, self.id = path, record.id
 
-    def _name(self, before: tuple[Path, Record] | None, record: Record) -> str:
-        """The record's name; with the pictures' extension where another record has it."""
-        name = record_name(record.sequence)
-        path = self._folder / name
-        if before and before[0] == path:
-            return name
-        taken = path.exists() and read_record(path).sequence.pattern != self._pattern
-        return record_name(record.sequence, extension=True) if taken else name
+    def _name(self, before: tuple[Path, Record] | None) -> str:
+        """The record's name; the one that it has, where frames name it."""
+        names = record_name(self._pattern), record_name(self._pattern, alone=False)
+        if before and before[0].name in names:
+            return before[0].name
+        path = self._folder / names[0]
+        return names[path.exists() and read_record(path).sequence.pattern != self._pattern]
 
 
 def write_folder_list(folder: Path, files: FileRules = ANY_FILE) -> bool:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares what lies on disk with what was recorded: pictures, records, hash list, signatures."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from understudy.frames.sequence import Pattern, format_frames, split_pattern
 from understudy.graph.document import digest_of
 from understudy.provenance.findings import Finding, Verdict, in_order
 from understudy.provenance.merge import numbers_in, settled
-from understudy.provenance.mhl import Listed, c4_id, is_foreign, read_list
+from understudy.provenance.mhl import TOOL, Listed, fits, read_list
+from understudy.provenance.other_files import OwnFiles, names_in, neighbors, strangers
 from understudy.provenance.picture_checks import Checked, check_picture
 from understudy.provenance.record import FileHash, FrameEntry, Record
 from understudy.provenance.record_file import (
-    definition_path,
     find_records,
     parse_record,
     read_bytes,
@@ -75,7 +74,9 @@ def verify(where: Path, *, anchors: str = "") -> Verdict:
             findings += _frames_without_entry(folder, subject.record)
         verdict.bytes += sum(one.size for one in subject.checked.values())
     if whole and subjects:
-        findings += _strangers(folder, subjects, listed or {})
+        findings += strangers(folder, _own_files(subjects), _told_already(folder, subjects, findings), listed or {})
+    elif subjects:
+        findings += neighbors(folder, _own_files(subjects), listed or {})
     verdict.signed = bool(states) and all(state.holds for state in states)
     verdict.trusted = bool(states) and all(state.trusted for state in states)
     verdict.findings = in_order(findings)
@@ -103,12 +104,10 @@ def _list(folder: Path, findings: list[Finding], *, expected: bool) -> dict[str,
         findings: Takes what is wrong.
         expected: It is missed where it is not there: a render writes it at its end.
     """
-    if is_foreign(folder):
-        return None
     try:
         found = read_list(folder)
     except InputError as error:
-        fix = "restore the folder ascmhl from where it is whole, or render again"
+        fix = "restore the folder ascmhl from where it is whole, or remove it and render again with --resume"
         name = Path(error.where or "").name
         findings.append(Finding(check="list-altered", file=f"ascmhl/{name}", problem=error.problem, fix=fix))
         return None
@@ -117,7 +116,13 @@ def _list(folder: Path, findings: list[Finding], *, expected: bool) -> dict[str,
             fix = "restore the folder ascmhl, or render again with --resume"
             findings.append(Finding(check="list-missing", file="ascmhl", problem="there is no hash list", fix=fix))
         return None
-    return found[1]
+    if found.tool != TOOL:
+        whose = f"the hash list was written by {found.tool}" if found.tool else "nobody knows who wrote the hash list"
+        fix = "render into a folder of its own; or, if the list is not wanted, remove ascmhl and render with --resume"
+        problem = f"{whose}, and tells nothing of this render"
+        findings.append(Finding(check="list-foreign", file=f"ascmhl/{found.path.name}", problem=problem, fix=fix))
+        return None
+    return found.files
 
 
 def _record_findings(subject: _Subject, listed: Mapping[str, Listed] | None) -> Iterator[Finding]:
@@ -133,7 +138,7 @@ def _record_findings(subject: _Subject, listed: Mapping[str, Listed] | None) -> 
         if entry is None:
             fix = "restore the folder ascmhl, or render again with --resume"
             yield Finding(check="record-unlisted", file=name, problem="is not in the hash list", fix=fix)
-        elif entry.value != c4_id(subject.content):
+        elif not fits(entry, subject.content):
             subject.altered = True
             problem = "is not the record that the hash list was written for"
             yield Finding(check="record-altered", file=name, problem=problem, fix="restore it from where it is whole")
@@ -235,7 +240,7 @@ def _frames_without_entry(folder: Path, record: Record) -> Iterator[Finding]:
 
 def _on_disk(folder: Path, pattern: Pattern) -> set[int | None]:
     numbers: set[int | None] = set()
-    for name in _names(folder):
+    for name in names_in(folder):
         if name.startswith(pattern.head) and name.endswith(pattern.tail):
             digits = name[len(pattern.head) : len(name) - len(pattern.tail)]
             if digits.lstrip("-").isdecimal() and digits.isascii() and pattern.path(int(digits)).name == name:
@@ -243,25 +248,14 @@ def _on_disk(folder: Path, pattern: Pattern) -> set[int | None]:
     return numbers
 
 
-def _strangers(folder: Path, subjects: list[_Subject], listed: Mapping[str, Listed]) -> Iterator[Finding]:
-    """Files that nothing tells of, and files that only the list tells of."""
-    names = set(_names(folder))
-    known = {file.file for subject in subjects for file in subject.record.files}
-    for subject in subjects:
-        known |= {one.name for one in (subject.path, signature_path(subject.path), definition_path(subject.path))}
-    frames = {finding.file for subject in subjects for finding in _frames_without_entry(folder, subject.record)}
-    for name in sorted(names - known - frames - listed.keys()):
-        problem = "is neither on record nor in the hash list"
-        yield Finding(
-            check="file-unlisted", severity="warning", file=name, problem=problem, fix="remove it if unwanted"
-        )
-    for name in sorted(listed.keys() - names - known):
-        problem = "is in the hash list and not there"
-        yield Finding(check="file-missing", file=name, problem=problem, fix="restore it from where it is whole")
+def _told_already(folder: Path, subjects: Iterable[_Subject], findings: Iterable[Finding]) -> set[str]:
+    unreadable = {one.file for one in findings if one.check == "record-unreadable"}
+    return unreadable | {one.file for subject in subjects for one in _frames_without_entry(folder, subject.record)}
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()]
-    except OSError as error:
-        raise UnreadableFileError(f"the folder can't be read ({error.strerror})", where=str(folder)) from None
+def _own_files(subjects: Iterable[_Subject]) -> OwnFiles:
+    """The files that records tell of, and those that tell of the records."""
+    subjects = list(subjects)
+    pictures = {file.file for subject in subjects for file in subject.record.files}
+    notes = {one.name for subject in subjects for one in (subject.path, signature_path(subject.path))}
+    return OwnFiles(recorded=pictures, notes=notes)

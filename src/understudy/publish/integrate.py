@@ -17,8 +17,9 @@ from pathlib import Path
 
 from understudy.contracts.errors import UnavailableError, UsageError
 from understudy.frames.atomic import failure
+from understudy.provenance.mhl import CHAIN, FOLDER, Listed, c4_id, list_name, write_list
 from understudy.publish.journal import Journal
-from understudy.publish.listing import VERSION_FILE, Listing, Version, digest_of, read_version
+from understudy.publish.listing import VERSION_FILE, Listing, Representation, Version, digest_of, read_version
 from understudy.publish.staging import How, Source, hashed, stage, sync
 
 _VERSION = re.compile(r"v(\d+)$")
@@ -89,9 +90,7 @@ def integrate(listing: Listing, root: Path, *, how: How = "copy", expected: int 
         version=1,
         digest=digest,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        representations=tuple(
-            one.model_copy(update={"staging_dir": "", "sha256": {}}) for one in listing.representations
-        ),
+        representations=tuple(one.model_copy(update={"staging_dir": "", "sha256": {}}) for one in _own(listing)),
         files=tuple(files.values()),
         data=listing.data,
     )
@@ -121,12 +120,7 @@ def _reveal(version: Version, staging: Path, home: Path, expected: int) -> Integ
             raise UnavailableError(
                 f"{version_name(expected)} was taken by another publish meanwhile", where=str(home), fix="publish again"
             )
-        version = version.model_copy(update={"version": number})
-        note = staging / VERSION_FILE
-        note.unlink(missing_ok=True)
-        note.write_bytes(version.to_bytes())
-        note.chmod(0o444)
-        sync(note)
+        version = _described(version, number, staging)
         sync(staging)
         folder = home / version_name(number)
         if _rename_new(staging, folder):
@@ -134,6 +128,28 @@ def _reveal(version: Version, staging: Path, home: Path, expected: int) -> Integ
             return Integrated(version, folder, already=False)
         if there := _latest(home, version.digest):
             return there
+
+
+def _described(version: Version, number: int, staging: Path) -> Version:
+    """Writes what the version holds, and the hash list over all of it: exactly its own files."""
+    created = dt.datetime.fromisoformat(version.created)
+    title = f"{version.name}_{version_name(number)}"
+    hash_list = Representation(name="hashlist", ext="mhl", files=(list_name(title, created), CHAIN), folder=FOLDER)
+    others = tuple(one for one in version.representations if one.folder != FOLDER)
+    version = version.model_copy(update={"version": number, "representations": (*others, hash_list)})
+    content = version.to_bytes()
+    note = staging / VERSION_FILE
+    note.unlink(missing_ok=True)
+    note.write_bytes(content)
+    listed = [Listed(one.file, one.size, "sha1", one.sha1) for one in version.files]
+    path = write_list(
+        staging, [*listed, Listed(VERSION_FILE, len(content), "c4", c4_id(content))], now=created, title=title
+    )
+    for written in (note, path, path.with_name(CHAIN)):
+        written.chmod(0o444)
+        sync(written)
+    sync(path.parent)
+    return version
 
 
 def _latest(home: Path, digest: str) -> Integrated | None:
@@ -165,9 +181,14 @@ def _rename_new(source: Path, target: Path) -> bool:
     return True
 
 
+def _own(listing: Listing) -> Iterator[Representation]:
+    """What goes into a version; the hash list of the folder that it comes from may name files of others."""
+    return (one for one in listing.representations if one.folder != FOLDER)
+
+
 def _sources(listing: Listing) -> Iterator[Source]:
     seen: dict[str, Path | None] = {VERSION_FILE: None}
-    for one in listing.representations:
+    for one in _own(listing):
         for name in one.names:
             target = f"{one.folder.rstrip('/')}/{name}" if one.folder else name
             path = Path(os.path.abspath(one.staging_dir or ".")) / name  # noqa: PTH100 - Path keeps the ``..``

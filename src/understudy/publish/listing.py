@@ -100,11 +100,13 @@ class VersionFile(_Part):
         file: Its path in the version, with forward slashes.
         size: Bytes.
         sha256: SHA-256.
+        sha1: SHA-1, for the ASC MHL hash list.
     """
 
     file: str
     size: int
     sha256: Sha256
+    sha1: str = Field("", pattern=r"^([0-9a-f]{40})?$")
 
 
 class Version(_Part):
@@ -117,7 +119,7 @@ class Version(_Part):
         digest: SHA-256 over the names and hashes of all files that are not derived.
         created: When it was published, UTC.
         representations: As listed, without where they came from.
-        files: Every file but this one.
+        files: Every file but this one and the hash list, which covers this one too.
         data: As listed.
     """
 

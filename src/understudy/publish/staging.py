@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from understudy.contracts.cores import available_cores
-from understudy.contracts.errors import MissingFileError, QualityGateError, UnreadableFileError
+from understudy.contracts.errors import MissingFileError, QualityGateError
+from understudy.provenance.hashing import file_hashes
 from understudy.publish.listing import VersionFile
 
 How = Literal["copy", "link"]
@@ -43,7 +44,7 @@ class Source:
 
 
 def hashed(sources: Iterable[Source]) -> dict[Source, VersionFile]:
-    """Size and SHA-256 of each source, all cores at work.
+    """Size and hashes of each source, all cores at work.
 
     Raises:
         MissingFileError: One is not there.
@@ -95,18 +96,16 @@ def sync(path: Path) -> None:
 
 def _hashed(source: Source) -> VersionFile:
     try:
-        size, digest = source.path.stat().st_size, _sha256(source.path)
-    except FileNotFoundError:
+        hashes = file_hashes(source.path, sha1=True)
+    except MissingFileError:
         raise MissingFileError(
             "is to be published and is not there", where=str(source.path), fix="render it again"
         ) from None
-    except OSError as error:
-        raise UnreadableFileError(f"can't be read ({error.strerror})", where=str(source.path)) from None
-    if source.expected and digest != source.expected:
+    if source.expected and hashes.sha256 != source.expected:
         raise QualityGateError(
             "is not the file that was checked", where=str(source.path), fix="wait for its render, publish again"
         )
-    return VersionFile(file=source.target, size=size, sha256=digest)
+    return VersionFile(file=source.target, size=hashes.size, sha256=hashes.sha256, sha1=hashes.sha1)
 
 
 def _sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ from understudy.contracts.shot_rights import ShotRights
 from understudy.graph.document import digest_of
 from understudy.graph.parsing import parse_graph
 from understudy.provenance.merge import merged, settled
-from understudy.provenance.record import Record, Sequence
+from understudy.provenance.record import Record
 from understudy.provenance.record_file import (
     find_records,
     locked,
@@ -39,12 +39,12 @@ def without_times(record: Record) -> dict[str, object]:
 
 def test_a_record_comes_back_from_its_file(tmp_path):
     record = record_with([1001, 1002, 1003], rights=ShotRights(talent=True, consent=("urn:consent:1",)))
-    path = tmp_path / "Schnittflächen 日本" / record_name(record.sequence)
+    path = tmp_path / "Schnittflächen 日本" / record_name(record.sequence.pattern)
     write_record(record, path)
     assert read_record(path) == record
     assert record_of(path.parent, "sh.%04d.exr") == (path, record)
     assert record_of(path.parent, "other.%04d.exr") is None
-    assert path.name == "sh.1001-1003.provenance.json"
+    assert path.name == "sh.provenance.json"
 
 
 def test_what_all_headers_say_stands_once():
@@ -131,8 +131,17 @@ def test_names_start_with_the_stem(pattern, stem):
     assert stem_of(pattern) == stem
 
 
-def test_a_still_has_no_range_in_its_name():
-    assert record_name(Sequence(node="out", pattern="still.exr")) == "still.provenance.json"
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("sh010.%04d.exr", "sh010.provenance.json"),
+        ("sh010.%04d.PNG", "sh010.png.provenance.json"),
+        ("still.exr", "still.provenance.json"),
+    ],
+)
+def test_a_record_is_named_for_its_pictures_and_not_for_frames(pattern, name):
+    assert record_name(pattern) == name
+    assert record_name(pattern, alone=False) != name
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"schema": "understudy.record/2"}', b"\xff\xfe", b"[" * 100_000])

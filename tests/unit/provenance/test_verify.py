@@ -169,6 +169,18 @@ def only_list(folder: Path) -> Path:
     return next((folder / "ascmhl").glob("*.mhl"))
 
 
+def replace_list(folder: Path, content: bytes) -> None:
+    """Another list, whose hash the chain has."""
+    path = only_list(folder)
+    old = c4_id(path.read_bytes())
+    path.write_bytes(content)
+    replace_in(folder / "ascmhl" / CHAIN, old.encode(), c4_id(content).encode())
+
+
+def foreign_list(folder: Path) -> None:
+    replace_list(folder, only_list(folder).read_bytes().replace(b">understudy<", b">silverstack<"))
+
+
 def replace_in(path: Path, old: bytes, new: bytes) -> None:
     content = path.read_bytes()
     assert old in content
@@ -217,6 +229,43 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "the chain removed": (lambda f: (f / "ascmhl" / CHAIN).unlink(), "list-altered"),
     "the folder ascmhl removed": (lambda f: shutil.rmtree(f / "ascmhl"), "list-missing"),
     "a hash in the list, with the chain": (forge_frame, "list-differs"),
+    "another file as the list": (lambda f: only_list(f).write_bytes(b"<x/>"), "list-altered"),
+    "another file as the list, with the chain": (lambda f: replace_list(f, b"<x/>"), "list-altered"),
+    "the list cut": (lambda f: only_list(f).write_bytes(only_list(f).read_bytes()[:300]), "list-altered"),
+    "the list cut, with the chain": (lambda f: replace_list(f, only_list(f).read_bytes()[:300]), "list-altered"),
+    "the list of another namespace": (
+        lambda f: replace_list(f, only_list(f).read_bytes().replace(b"MHL:v2.0", b"MHL:v3.0")),
+        "list-altered",
+    ),
+    "the list of another program": (lambda f: replace_in(only_list(f), b">understudy<", b">y<"), "list-altered"),
+    "the list of another program, with the chain": (foreign_list, "list-foreign"),
+    "the list of nobody": (
+        lambda f: replace_list(f, only_list(f).read_bytes().replace(b"creatorinfo", b"nobodyknows")),
+        "list-foreign",
+    ),
+    "entities in the list": (lambda f: replace_list(f, b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'), "list-altered"),
+    "a path out of the folder in the list": (
+        lambda f: replace_list(f, only_list(f).read_bytes().replace(b">r.1002.exr<", b">../in/plate.1002.exr<")),
+        "list-altered",
+    ),
+    "a second list": (
+        lambda f: shutil.copy(only_list(f), f / "ascmhl" / "0002_out_2026-01-01_000000Z.mhl"),
+        "list-altered",
+    ),
+    "another file as the chain": (lambda f: (f / "ascmhl" / CHAIN).write_bytes(b"<x/>"), "list-altered"),
+    "the chain cut": (lambda f: (f / "ascmhl" / CHAIN).write_bytes(b"<?xml"), "list-altered"),
+    "the chain of another namespace": (
+        lambda f: replace_in(f / "ascmhl" / CHAIN, b"DIRECTORY:v2.0", b"DIRECTORY:v9.9"),
+        "list-altered",
+    ),
+    "no number in the chain": (
+        lambda f: replace_in(f / "ascmhl" / CHAIN, b'sequencenr="1"', b'sequencenr="one"'),
+        "list-altered",
+    ),
+    "a path in the chain": (
+        lambda f: replace_in(f / "ascmhl" / CHAIN, b"<path>0001", b"<path>../0001"),
+        "list-altered",
+    ),
 }  # fmt: skip
 
 
@@ -258,12 +307,46 @@ def test_nothing_is_no_render(tmp_path: Path) -> None:
 
 
 def test_a_list_of_another_program_is_left_alone(shot: Path, rendered: Path) -> None:
+    foreign_list(shot)
     path = only_list(shot)
-    replace_in(path, b">understudy<", b">silverstack<")
     before = path.read_bytes()
     render(grade(str(rendered / "in/plate.%04d.exr"), str(shot / "g.%04d.exr")))
     assert path.read_bytes() == before
-    assert checks(shot) == {}
+    (finding,) = verify(shot).findings
+    assert (finding.check, finding.severity) == ("list-foreign", "error")
+    assert "written by silverstack" in finding.problem
+
+
+def test_a_record_is_judged_alone_and_the_others_are_named(shot: Path, rendered: Path) -> None:
+    render(grade(str(rendered / "in/plate.%04d.exr"), str(shot / "g.%04d.exr")))
+    (shot / "g.1001.exr").unlink()
+    (shot / "notes.txt").write_text("x")
+    g, r = find_records(shot)
+    verdict = verify(r)
+    assert [(one.check, one.severity) for one in verdict.findings] == [("files-beside", "note")]
+    assert "g.1001.exr, g.1002.exr, g.1003.exr and 2 more" in verdict.findings[0].problem
+    assert (verdict.errors, verdict.warnings) == (0, 0)
+    assert {one.check for one in verify(g).findings} == {"frame-missing", "files-beside"}
+    assert set(checks(shot)) == {"frame-missing", "file-unlisted"}
+
+
+def test_a_product_that_was_taken_away_is_told_once(shot: Path, rendered: Path) -> None:
+    render(grade(str(rendered / "in/plate.%04d.exr"), str(shot / "g.%04d.exr")))
+    for path in shot.glob("g.*"):
+        path.unlink()
+    (finding,) = verify(shot).findings
+    assert (finding.check, finding.severity) == ("product-missing", "warning")
+    assert "g.1001.exr, g.1002.exr, g.1003.exr and 1 more" in finding.problem
+
+
+def test_a_record_of_two_that_was_removed_is_missed(shot: Path, rendered: Path) -> None:
+    render(grade(str(rendered / "in/plate.%04d.exr"), str(shot / "g.%04d.exr")))
+    (shot / "g.provenance.json").unlink()
+    (finding,) = verify(shot).findings
+    assert (finding.check, finding.file) == ("file-missing", "g.provenance.json")
+    with (shot / "g.1001.exr").open("ab") as file:
+        file.write(b"0")
+    assert checks(shot) == {"file-missing": 1, "file-altered": 1}
 
 
 def test_a_record_is_what_its_own_rules_make_of_it(shot: Path) -> None:

@@ -17,6 +17,7 @@ from understudy.frames.write import WriteOptions, write_plate
 from understudy.provenance.hashing import file_hashes
 from understudy.provenance.job import Operation, PackEntry
 from understudy.provenance.merge import settled
+from understudy.provenance.mhl import c4_id
 from understudy.provenance.record import Record
 from understudy.provenance.record_file import read_record, write_record
 from understudy.provenance.store import write_folder_list
@@ -223,6 +224,29 @@ def sign_another(shot: Shot) -> None:
     shot.rewrite(rights(approval="ABC-1"))
     manifest.write_bytes(before)
     write_folder_list(shot.out)
+
+
+def replace_list(change: Callable[[bytes], bytes]) -> Callable[[Shot], None]:
+    """Puts another file in the place of the hash list, whose hash the chain has."""
+
+    def do(shot: Shot) -> None:
+        path = next((shot.out / "ascmhl").glob("*.mhl"))
+        before = path.read_bytes()
+        path.write_bytes(change(before))
+        in_chain(c4_id(before).encode(), c4_id(path.read_bytes()).encode())(shot)
+
+    return do
+
+
+def in_chain(old: bytes, new: bytes) -> Callable[[Shot], None]:
+    """Changes the chain of the hash list."""
+
+    def do(shot: Shot) -> None:
+        path = shot.out / "ascmhl" / "ascmhl_chain.xml"
+        assert old in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(old, new))
+
+    return do
 
 
 def cut(path: Path, count: int) -> None:

@@ -14,6 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
+from understudy.contracts.errors import UnderstudyError
+from understudy.provenance.mhl import read_list
 from understudy.publish.integrate import integrate
 from understudy.publish.listing import read_listing, read_version
 
@@ -84,10 +86,18 @@ def _judge(root: Path, listing: Path, *, whole: bool | None) -> list[str]:
     for entry in shown:
         version = read_version(entry)
         there = {path.relative_to(entry).as_posix() for path in entry.rglob("*") if path.is_file()}
-        if version is None or there != names | {"version.json"}:
+        try:
+            hash_list = read_list(entry)
+        except UnderstudyError as error:
+            found.append(f"{entry.name} has no sound hash list: {error}")
+            continue
+        lists = {f"ascmhl/{path.name}" for path in (entry / "ascmhl").iterdir()}
+        if version is None or hash_list is None or there != names | lists | {"version.json"}:
             found.append(f"{entry.name} is half a version: {sorted(there)}")
         elif any((entry / one.file).stat().st_size != one.size for one in version.files):
             found.append(f"{entry.name} has cut files")
+        elif set(hash_list.files) != names | {"version.json"} or len(lists) != 2:
+            found.append(f"the hash list of {entry.name} is of other files")
     if whole and [entry.name for entry in entries] != ["v001"]:
         found.append(f"the root has {[entry.name for entry in entries]}")
     return found

@@ -3,6 +3,7 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from understudy.contracts.errors import (
     UnavailableError,
     UsageError,
 )
+from understudy.provenance.mhl import c4_id, read_list
 from understudy.publish import integrate as module
 from understudy.publish.integrate import integrate, next_version
 from understudy.publish.listing import Listing, Representation, read_listing, read_version
@@ -85,7 +87,10 @@ def test_a_version_holds_the_files_and_says_so(work: Path, tmp_path: Path) -> No
     done = integrate(_listing(work, fps=24.0), tmp_path / "root")
     assert done.folder == tmp_path / "root" / "sh010_comp" / "v001"
     assert not done.already
+    (hash_list,) = (done.folder / "ascmhl").glob("0001_sh010_comp_v001_*Z.mhl")
     assert _names(done.folder) == [
+        f"ascmhl/{hash_list.name}",
+        "ascmhl/ascmhl_chain.xml",
         "comp.1001-1003.provenance.json",
         "comp.1001.exr",
         "comp.1002.exr",
@@ -106,6 +111,26 @@ def test_a_version_holds_the_files_and_says_so(work: Path, tmp_path: Path) -> No
     assert told["representations"][1]["files"] == "comp.1001-1003.provenance.json"
     assert read_version(done.folder) == done.version
     assert _entries(done.folder.parent) == ["v001"]
+
+
+def test_the_hash_list_of_a_version_covers_exactly_its_files(work: Path, tmp_path: Path) -> None:
+    (work / "ascmhl").mkdir()
+    (work / "ascmhl" / "0001_work_2026-01-01_000000Z.mhl").write_text("it names files of others")
+    copied = {"name": "hashlist", "files": "0001_work_2026-01-01_000000Z.mhl", "folder": "ascmhl"}
+    ours = _listing(work).representations
+    theirs = Representation.model_validate(copied | {"stagingDir": str(work / "ascmhl")})
+    listing = _listing(work).model_copy(update={"representations": (*ours, theirs)})
+    done = integrate(listing, tmp_path / "root")
+    found = read_list(done.folder)
+    assert found is not None
+    assert sorted(found.files) == [name for name in _names(done.folder) if not name.startswith("ascmhl/")]
+    for name, listed in found.files.items():
+        content = (done.folder / name).read_bytes()
+        assert listed.size == len(content)
+        assert listed.value == (c4_id(content) if listed.kind == "c4" else hashlib.sha1(content).hexdigest())
+    assert [one.name for one in done.version.representations] == ["exr", "provenance", "h264", "hashlist"]
+    assert set(done.version.representations[-1].files) == {found.path.name, "ascmhl_chain.xml"}
+    assert integrate(_listing(work), tmp_path / "root").already, "the list does not make a version"
 
 
 def test_a_version_can_not_be_written_by_accident(work: Path, tmp_path: Path) -> None:
@@ -214,8 +239,8 @@ def test_layers_of_the_same_files_are_representations_of_their_own(work: Path, t
     done = integrate(
         listing.model_copy(update={"representations": (*listing.representations, layer)}), tmp_path / "root"
     )
-    assert len(_names(done.folder)) == 6
-    assert done.version.representations[-1].channels == ("confidence.Y",)
+    assert len(_names(done.folder)) == 8
+    assert done.version.representations[-2].channels == ("confidence.Y",)
 
 
 @pytest.mark.parametrize("folder", ["..", "a/../../b", "/tmp"])
@@ -336,7 +361,7 @@ def test_random_kills_of_a_large_publish_end_in_one_whole_version(work: Path, tm
         process.communicate()
         shown = [name for name in _entries(root / "sh010_comp") if name[0] != "."] if root.exists() else []
         for name in shown:
-            assert len(_names(root / "sh010_comp" / name)) == 32
+            assert len(_names(root / "sh010_comp" / name)) == 34
     assert integrate(read_listing(listing), root).folder.name == "v001"
     assert _entries(root / "sh010_comp") == ["v001"]
 

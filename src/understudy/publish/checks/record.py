@@ -86,6 +86,12 @@ _VERIFIED = (
         _LIST,
     ),
     _check(
+        "list-foreign",
+        "The hash list is another program's",
+        "the ASC MHL hash list was not written by Understudy, and covers nothing of this render",
+        "render into a folder of its own; or, if that list is not wanted, remove ascmhl and render with --resume",
+    ),
+    _check(
         "list-differs",
         "The hash list is another one's",
         "the hash list has another hash or size for a frame than the record",
@@ -169,7 +175,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         verdict = verify(subject.record_path, anchors=subject.anchors)
         required: Severity | None = "error" if subject.rules.signature_required else None
         for one in verdict.findings:
-            if one.check not in _TOLD_BY_FRAMES:
+            if one.severity != "note" and one.check not in _TOLD_BY_FRAMES:
                 yield _as_finding(subject, one, required)
         if not record.signed and not record.pending:  # what is under way can't be signed yet
             yield UNSIGNED.found(
@@ -179,7 +185,8 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def _as_finding(subject: Subject, one: Verified, required: Severity | None) -> Finding:
     check = _BY_NAME[one.check]
-    severity = required if required and one.check.startswith("signature-") else one.severity
+    severity: Severity = "error" if one.severity == "error" else "warning"
+    severity = required if required and one.check.startswith("signature-") else severity
     frames = (one.frame,) if one.frame is not None else ()
     where = f"{frames_text(frames)}: " if frames else ""
     file = str(subject.folder / one.file) if one.file else ""
