@@ -103,8 +103,10 @@ def test_a_run_becomes_a_pack_with_all_that_backs_it(run: Path, recipe: Path, pa
     result = tomllib.loads((run / "result.toml").read_text())
     assert {key: evidence[key] for key in result} == result
     assert evidence["graphs"]["model"]["sha256"] == model
+    assert 0.5 < evidence["measured"]["auroc_of_change"] < 1
     assert evidence["generator"] == generator_version("sharpen")
 
+    assert (pack / "sparsification.svg").read_text().startswith("<svg")
     card = (pack / "README.md").read_text()
     assert card.index("By hand.") < card.index("| score |") < card.index("## Limits")
     bom = json.loads((pack / "pack.cdx.json").read_text())

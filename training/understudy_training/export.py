@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from understudy_training.recipe import Recipe
 from understudy_training.result import trained_network
-from understudy_training.task import Export, load_task
+from understudy_training.task import Export, Extras, load_task
 
 OPSET = 17
 
@@ -52,13 +52,13 @@ class Exported:
     parity: tuple[Parity, ...]
 
 
-def export_weights(recipe: Recipe, weights: Path, out: Path) -> list[Exported]:
-    """Writes the graphs of trained weights.
+def export_weights(recipe: Recipe, weights: Path, out: Path) -> tuple[list[Exported], Extras]:
+    """Writes the graphs of trained weights, and what the task adds.
 
     Args:
         recipe: What trained them.
         weights: The file.
-        out: Where the ONNX files go.
+        out: Where the files go.
 
     Raises:
         TrainingError: The file is missing, or holds another network's weights.
@@ -66,8 +66,13 @@ def export_weights(recipe: Recipe, weights: Path, out: Path) -> list[Exported]:
     task = load_task(recipe.task, recipe.options, where=recipe.source.name)
     torch.manual_seed(recipe.seed)
     network = trained_network(task.network(), weights)
+    make = getattr(task, "extras", None)
+    with torch.no_grad():
+        extras: Extras = make(network) if make else Extras()
+    for name, data in extras.files.items():
+        (out / name).write_bytes(data)
     deployed = task.deploy(network.to(memory_format=torch.contiguous_format)).eval()
-    return [_written(export, out, recipe.tolerance.parity) for export in task.exports(deployed)]
+    return [_written(export, out, recipe.tolerance.parity) for export in task.exports(deployed)], extras
 
 
 def _written(export: Export, out: Path, tolerance: float) -> Exported:

@@ -21,6 +21,9 @@ class RunLog:
 
     def __init__(self, path: Path, listener: Listener | None = None) -> None:
         self._path = path
+        if path.is_file() and not path.read_bytes().endswith(b"\n"):
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write("\n")  # a kill cut the last line short
         self._listener = listener
 
     def write(self, event: str, **facts: Any) -> None:

@@ -42,8 +42,28 @@ class Export:
     tolerance: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a task adds to its pack beside the graphs.
+
+    Attributes:
+        card: Markdown for the card, below the figures: curves, pictures, what they show.
+        files: Files of the pack's folder, such as ``sparsification.svg`` or a calibration table, by name. One that the
+            model needs must be listed in ``pack.toml`` under ``[[weights]]``.
+        figures: Figures for the card's table, beside those of the validation.
+    """
+
+    card: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
 class Task(Protocol):
-    """What a recipe trains."""
+    """What a recipe trains.
+
+    A task may also have ``extras(network) -> Extras``, called once with the trained network on the CPU when a pack is
+    written, without gradients.
+    """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Takes the recipe's ``[options]`` table; raises ``TrainingError`` naming the field that is wrong."""

@@ -31,17 +31,20 @@ def with_block(card: str, recipe: str, block: str) -> str:
     return "\n".join([before, "", whole, "", *lines[at:], ""]).rstrip("\n") + "\n"
 
 
-def block_text(result: Mapping[str, Any], exports: Sequence[Mapping[str, Any]], pictures: Sequence[str]) -> str:
+def block_text(
+    result: Mapping[str, Any], exports: Sequence[Mapping[str, Any]], more: str, figures: Mapping[str, float]
+) -> str:
     """The block: how it was trained, what was measured on procedural held-out pictures, and what its graphs cost.
 
     Args:
         result: The run's result.
         exports: ``file``, ``parity`` and ``gflop_per_megapixel`` of each graph.
-        pictures: Lines of Markdown that show pictures.
+        more: Markdown that the task adds.
+        figures: Further figures that the task gives.
     """
     how = f"{result['steps_done']:,} steps in {result['seconds'] / 60:.1f} minutes on {result['device']}"
     best = f"seed {result['seed']}; best at step {result['best_step']:,}"
-    rows = {_words(name): f"{value:.4g}" for name, value in result["validation"].items()}
+    rows = {_words(name): f"{value:.4g}" for name, value in {**result["validation"], **figures}.items()}
     for one in exports:
         if one["gflop_per_megapixel"]:
             rows[f"GFLOP per input megapixel, `{one['file']}`"] = f"{one['gflop_per_megapixel']:.4g}"
@@ -53,7 +56,7 @@ def block_text(result: Mapping[str, Any], exports: Sequence[Mapping[str, Any]], 
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
     ]
-    return "\n".join([*lines, *(("", *pictures) if pictures else ())])
+    return "\n".join([*lines, *(("", more.strip()) if more.strip() else ())])
 
 
 def _words(name: str) -> str:

@@ -21,6 +21,7 @@ from understudy_training.export import Exported, export_weights
 from understudy_training.generator_version import generator_version
 from understudy_training.recipe import Recipe, corrected
 from understudy_training.result import read_result, run_recipe
+from understudy_training.task import Extras
 from understudy_training.toml_text import toml_text
 
 _NOTE = "Learned from pictures that the project's own generator drew from a seed; no photograph, no other's weights."
@@ -73,14 +74,14 @@ def pack_from_run(recipe: Recipe, run: Path, folder: Path) -> tuple[Graph, ...]:
     if hashlib.sha256(weights.read_bytes()).hexdigest() != result["weights_sha256"]:
         raise UsageError("has other bytes than its result.toml names", where=shown(weights), fix="run it again")
     with tempfile.TemporaryDirectory() as temporary:
-        exported = export_weights(recipe, weights, Path(temporary))
+        exported, extras = export_weights(recipe, weights, Path(temporary))
         graphs = tuple(_checked(one) for one in exported)
         try:
-            for one in exported:
-                shutil.copyfile(one.path, folder / one.path.name)
+            for name in (*(graph.file for graph in graphs), *extras.files):
+                shutil.copyfile(Path(temporary) / name, folder / name)
         except OSError as error:
             raise OutputError(f"can't be written: {error.strerror}", where=shown(folder)) from None
-    _write_evidence(recipe, result, graphs, folder)
+    _write_evidence(recipe, result, graphs, extras, folder)
     _correct_recipe(recipe, result)
     write_hashes(folder)
     pack = open_pack(folder)
@@ -109,12 +110,16 @@ def _checked(exported: Exported) -> Graph:
     return Graph(exported.path.name, sha256, difference, exported.tolerance, exported.gflop_per_megapixel)
 
 
-def _write_evidence(recipe: Recipe, result: dict[str, Any], graphs: Sequence[Graph], folder: Path) -> None:
+def _write_evidence(
+    recipe: Recipe, result: dict[str, Any], graphs: Sequence[Graph], extras: Extras, folder: Path
+) -> None:
     rows = [
         {"file": graph.file, "parity": graph.parity, "gflop_per_megapixel": graph.gflop_per_megapixel}
         for graph in graphs
     ]
+    figures = {name: float(f"{value:.4g}") for name, value in extras.figures.items()}
     tables = {
+        "measured": figures,
         "graphs": {
             graph.file.rpartition(".")[0]: {
                 "file": graph.file,
@@ -123,7 +128,7 @@ def _write_evidence(recipe: Recipe, result: dict[str, Any], graphs: Sequence[Gra
                 "gflop_per_megapixel": float(f"{graph.gflop_per_megapixel:.4g}"),
             }
             for graph in graphs
-        }
+        },
     }
     head = f"# SPDX-License-Identifier: Apache-2.0\n# How these weights were made; `understudy train {recipe.name}`.\n"
     name = f"{recipe.name}.toml"
@@ -140,7 +145,7 @@ def _write_evidence(recipe: Recipe, result: dict[str, Any], graphs: Sequence[Gra
         (folder / name).write_text(head + toml_text({**result, **tables}), encoding="utf-8")
         manifest.write_text(corrected(manifest.read_text(encoding="utf-8"), changes), encoding="utf-8")
         text = card.read_text(encoding="utf-8") if card.is_file() else f"# {recipe.title or recipe.name}\n"
-        card.write_text(with_block(text, recipe.name, block_text(result, rows, ())), encoding="utf-8")
+        card.write_text(with_block(text, recipe.name, block_text(result, rows, extras.card, figures)), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", where=shown(folder)) from None
 

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from understudy_training.calibration import error_auroc, sparsification
+from understudy_training.charts import sparsification_chart
 from understudy_training.contact_sheet import tiled
 from understudy_training.generators.smoothed_noise import draw_smoothed_noise
 from understudy_training.options import read_options
-from understudy_training.task import Export
+from understudy_training.task import Export, Extras
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,15 @@ class SharpenTask:
         axes = {name: {0: "n", 2: "height", 3: "width"} for name in ("x", "y")}
         example, other = torch.rand(1, 1, 16, 16), torch.rand(2, 1, 24, 20)
         return [Export("model.onnx", deployed, {"x": example}, ("y",), axes, ({"x": other},))]
+
+    def extras(self, network: nn.Module) -> Extras:
+        """How well the size of the change tells where the soft picture is wrong."""
+        sharp = draw_smoothed_noise(torch.Generator().manual_seed(2), 4, 32, torch.device("cpu"))
+        soft = _mean(sharp)
+        change, error = (network(soft) - soft).abs().numpy(), (soft - sharp).abs().numpy()
+        chart = sparsification_chart("Error of the soft picture", {"change": sparsification(-change, error)})
+        figures = {"auroc_of_change": error_auroc(-change, error, 0.1)}
+        return Extras("![Sparsification](sparsification.svg)", {"sparsification.svg": chart.encode()}, figures)
 
     def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
         """Sharp above soft."""
