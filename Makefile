@@ -39,7 +39,7 @@ types: $(VENV)/.dev-$(EXTRAS) ## mypy, strict
 
 imports: $(VENV)/.dev-$(EXTRAS) ## import-linter: the layer rules
 	PYTHONPATH=host_bridge/python $(BIN)/lint-imports
-	cd training && $(abspath $(BIN))/lint-imports --config importlinter.toml
+	cd training && $(abspath $(BIN))/lint-imports --config importlinter.toml --no-cache
 
 unit: $(VENV)/.dev-$(EXTRAS) ## pytest, on two processes
 	$(BIN)/pytest -n 2 --dist loadfile

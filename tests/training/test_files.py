@@ -3,14 +3,16 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from numpy.typing import NDArray
 
 from understudy.runtimes.safetensors_file import check_safetensors
 from understudy_training.errors import TrainingError
-from understudy_training.log import RunLog, read_log
+from understudy_training.log import Event, RunLog, read_log
 from understudy_training.png import write_png
 from understudy_training.safetensors_file import read_safetensors, write_safetensors
 from understudy_training.toml_text import toml_text
@@ -18,11 +20,11 @@ from understudy_training.toml_text import toml_text
 
 def test_safetensors_come_back_and_pass_the_check_of_packs(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "b.weight": rng.random((2, 3, 1), np.float32),
         "a": np.arange(4),
         "strided": rng.random((4, 6), np.float32).T,
-        "scalar": np.float32(2.5).reshape(()),
+        "scalar": np.array(2.5, np.float32),
     }
     path = tmp_path / "w.safetensors"
     write_safetensors(path, tensors, {"recipe": "é"})
@@ -51,6 +53,7 @@ def test_a_png_reads_back_pixel_for_pixel(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
     write_png(tmp_path / "p.png", pixels)
     read = oiio.ImageBuf(str(tmp_path / "p.png")).get_pixels(oiio.UINT8)
+    assert read is not None
     assert np.array_equal(read, pixels)
 
 
@@ -60,7 +63,7 @@ def test_toml_text_reads_back() -> None:
 
 
 def test_a_log_outlives_a_line_cut_short(tmp_path: Path) -> None:
-    heard = []
+    heard: list[Event] = []
     log = RunLog(tmp_path / "log.jsonl", heard.append)
     log.write("step", loss=1 / 3, bad=float("nan"))
     with (tmp_path / "log.jsonl").open("a") as stream:
