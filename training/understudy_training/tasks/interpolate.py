@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learns to correct where the picture between two frames comes from; see ``networks.interpolate``.
+
+Scenes come from ``generators.layers`` with the truth at any time. The vectors that the network is given are true ones
+roughened on the fly, and ones that OpenCV's search estimated on a stock of scenes.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from understudy_training.classical_motion import estimate
+from understudy_training.display_log import decode, display_to_light, encode
+from understudy_training.evidence import CHANNELS, gather
+from understudy_training.generators.layers import Look, draw_layers
+from understudy_training.generators.swatches import swatches
+from understudy_training.networks.interpolate import Refiner
+from understudy_training.options import read_options
+from understudy_training.rough_motion import roughen
+from understudy_training.task import Export
+from understudy_training.warping import Course, densify, project, sharp_warp
+
+GOOD = 0.02
+"""Mean error of the three code values of ``display_log`` under which a pixel counts as right: ten 8-bit levels."""
+
+_LOOK = Look(exposure=0.0, noise=0.0)
+_STOCK, _HELD_OUT = 51, 4
+_VECTORS = {"forward", "backward", "true_a", "true_b"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The recipe's ``[options]``.
+
+    Attributes:
+        scenes: Scenes drawn for a batch; each gives a sample for each of ``moments``.
+        moments: Times drawn for a batch.
+        side: Pixels along a crop's side; a multiple of 8.
+        motion: Least and most spread of layers' shifts, pixels.
+        widths: Channels of the network at a half, a quarter and an eighth of the size.
+        blocks: Its residual blocks there.
+        residual: Let it change the picture itself too, where it is in doubt.
+        estimated: Scenes whose motion OpenCV estimates, once for the run.
+        estimated_share: Share of batches taken from those.
+        held_out: Scenes of the validation.
+        stock: Pictures that layers are cut from, pixels along their sides, and shapes that they are cut out by.
+    """
+
+    scenes: int = 16
+    moments: int = 2
+    side: int = 192
+    motion: tuple[float, float] = (0.5, 24.0)
+    widths: tuple[int, int, int] = (32, 56, 96)
+    blocks: tuple[int, int, int] = (1, 1, 2)
+    residual: bool = True
+    estimated: int = 0
+    estimated_share: float = 0.5
+    held_out: int = 16
+    stock: tuple[int, int, int] = (256, 384, 240)
+
+    def __post_init__(self) -> None:
+        if self.side % 8:
+            raise ValueError("side: must be a multiple of 8")
+        for name in ("scenes", "moments", "held_out"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be at least 1")
+
+
+class InterpolateTask:
+    """See the module.
+
+    Args:
+        options: The recipe's ``[options]``.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = read_options(Options, options)
+        self._stock: dict[int, dict[str, Tensor]] = {}
+        self._held_out: dict[str, dict[str, Tensor]] = {}
+
+    def network(self) -> nn.Module:
+        """An untrained network: it corrects nothing."""
+        options = self._options
+        return Refiner(options.widths, options.blocks, residual=options.residual)
+
+    def batch(self, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        """Evidence and truth, from roughened or from estimated vectors."""
+        options, dice = self._options, np.random.default_rng(rng.initial_seed())
+        if options.estimated and dice.random() < options.estimated_share:
+            return self._estimated(dice, device)
+        scenes = self._scenes(rng, dice, device, options.scenes)
+        true = (scenes["picture"], scenes["forward"], scenes["seen"], scenes["backward"], scenes["seen_back"])
+        scenes["forward"], scenes["backward"] = roughen(rng, dice, *true)
+        return _samples(scenes)
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Distance of the picture, of its detail, of vectors and visibility; and how well doubt foresees the error."""
+        del progress
+        course, doubt, residual = _refined(network, batch)
+        with torch.autocast(residual.device.type, enabled=False):  # pictures need more than eight bits
+            return _distance(batch, course, doubt, residual)
+
+    def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+        """PSNR over the course that was given, on estimated vectors; the same on roughened ones."""
+        found: dict[str, float] = {}
+        for kind, samples in self._validation(device).items():
+            gained, gained_plain, base, made_all, rights, doubts = [], [], [], [], [], []
+            for part in _split(samples, 8):
+                course, doubt, residual = _refined(network, part)
+                given = Course(part["to_a"], part["to_b"], part["weight"])
+                plain = compose(part, course)
+                before, after, bare = (
+                    _psnr(picture, part["truth"]) for picture in (compose(part, given), plain + residual, plain)
+                )
+                base.append(before)
+                made_all.append(after)
+                gained.append(after - before)
+                gained_plain.append(bare - before)
+                rights.append(((plain + residual - part["truth"]).abs().mean(dim=1, keepdim=True) < GOOD).flatten())
+                doubts.append(doubt.flatten())
+            found[f"{kind}_gain"] = float(torch.cat(gained).mean())
+            found[f"{kind}_gain_without_residual"] = float(torch.cat(gained_plain).mean())
+            found[f"{kind}_psnr"] = float(torch.cat(made_all).mean())
+            found[f"baseline_{kind}_psnr"] = float(torch.cat(base).mean())
+            found[f"{kind}_auroc"] = _auroc(torch.cat(doubts), torch.cat(rights))
+        first = "estimated" if "estimated_gain" in found else "rough"
+        return {"score": found[f"{first}_psnr"], "baseline_score": found[f"baseline_{first}_psnr"], **found}
+
+    def deploy(self, network: nn.Module) -> nn.Module:
+        """The network as it is."""
+        return network.cpu().float().eval()
+
+    def exports(self, deployed: nn.Module) -> list[Export]:
+        """One graph, any size that is a multiple of 8."""
+        names = ("refined_to_a", "refined_to_b", "refined_weight", "confidence", "residual")
+        axes = {name: {2: "height", 3: "width"} for name in (*CHANNELS, *names)}
+        checks = (_example(48, 80), _example(96, 64))
+        return [Export("refine.onnx", deployed, _example(64, 64), names, axes, checks)]
+
+    def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
+        """Rows of: first frame, classical middle, true middle, second frame, error of the classical one."""
+        options = self._options
+        samples = self.batch(rng, device)
+        given = Course(samples["to_a"], samples["to_b"], samples["weight"])
+        made = compose(samples, given)
+        columns = [samples["first"], made, samples["truth"], samples["second"], (made - samples["truth"]).abs() * 4]
+        rows = torch.cat([picture[: options.scenes][:6] for picture in columns], dim=3)
+        sheet = torch.cat(list(rows), dim=1).clamp(0, 1)
+        return (sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu()
+
+    def _scenes(
+        self, rng: torch.Generator, dice: np.random.Generator, device: torch.device, count: int
+    ) -> dict[str, Tensor]:
+        """Frames, what is true of them, and the truth at each moment, which lies along the batch."""
+        options = self._options
+        moments = [dice.uniform(0.02, 0.98) for _ in range(options.moments)]
+        if dice.random() < 0.25:
+            moments[0] = 0.5
+        stock = swatches(str(device), *options.stock)
+        times = (0.0, *moments, 1.0)
+        layers = draw_layers(
+            rng, count, options.side, options.side, device, times, motion=options.motion, look=_LOOK, stock=stock
+        )
+        last = len(moments) + 1
+        gain = torch.exp2(torch.rand(count, 1, 1, 1, 1, generator=rng, device=rng.device) * 4.5 - 2.5)
+        clean = encode(display_to_light(layers.frames.clamp(0, 1)) * gain)
+        spread = 0.008 * torch.rand(count, 1, 1, 1, 1, generator=rng, device=rng.device) ** 2
+        ends = clean[:, [0, last]]
+        ends = ends + spread * torch.randn(ends.shape, generator=rng, device=rng.device)
+
+        def each(values: list[Tensor]) -> Tensor:
+            return torch.cat(values).float().contiguous()
+
+        inner = range(1, last)
+        when = torch.tensor(moments, device=device).repeat_interleave(count)[:, None, None, None]
+        return {
+            "picture": ends[:, 0].contiguous(),
+            "next": ends[:, 1].contiguous(),
+            "forward": layers.flow(0, last),
+            "backward": layers.flow(last, 0),
+            "seen": layers.visible(0, last).float(),
+            "seen_back": layers.visible(last, 0).float(),
+            "time": when,
+            "truth": each([clean[:, index] for index in inner]),
+            "true_a": each([layers.flow(index, 0) for index in inner]),
+            "true_b": each([layers.flow(index, last) for index in inner]),
+            "shows_a": each([layers.visible(index, 0) for index in inner]),
+            "shows_b": each([layers.visible(index, last) for index in inner]),
+        }
+
+    def _estimated(self, dice: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
+        """One part of the stock, mirrored and turned at random."""
+        scenes = self._part(int(dice.integers(-(-self._options.estimated // self._options.scenes))), device)
+        across, down, turned = (dice.random() < 0.5 for _ in range(3))
+        for name, stored in scenes.items():
+            values, vectors = stored.float(), name in _VECTORS
+            if name == "time":
+                continue
+            if across:
+                values = values.flip(3) * (_mirror(values, 0) if vectors else 1)
+            if down:
+                values = values.flip(2) * (_mirror(values, 1) if vectors else 1)
+            if turned:
+                values = values.transpose(2, 3)
+                values = values.flip(1) if vectors else values
+            scenes[name] = values.contiguous()
+        return _samples(scenes)
+
+    def _part(self, index: int, device: torch.device) -> dict[str, Tensor]:
+        """A batch of scenes with the vectors that OpenCV sees in them, made when it is first asked for."""
+        if index not in self._stock:
+            seed = (_STOCK << 20) + index
+            rng, dice = torch.Generator(device).manual_seed(seed), np.random.default_rng(seed)
+            scenes = self._scenes(rng, dice, device, self._options.scenes)
+            flows = estimate(scenes["picture"], scenes["next"], workers=os.cpu_count() or 1)
+            scenes["forward"], scenes["backward"] = flows
+            del scenes["seen"], scenes["seen_back"]
+            self._stock[index] = {name: values.half() for name, values in scenes.items() if name != "time"}
+            self._stock[index]["time"] = scenes["time"]
+        return dict(self._stock[index])
+
+    def _validation(self, device: torch.device) -> dict[str, dict[str, Tensor]]:
+        if not self._held_out:
+            rng, dice = torch.Generator(device).manual_seed(_HELD_OUT), np.random.default_rng(_HELD_OUT)
+            scenes = self._scenes(rng, dice, device, self._options.held_out)
+            true = (scenes["picture"], scenes["forward"], scenes["seen"], scenes["backward"], scenes["seen_back"])
+            rough = dict(zip(("forward", "backward"), roughen(rng, dice, *true), strict=True))
+            self._held_out["rough"] = _samples(scenes | rough)
+            if self._options.estimated:
+                workers = os.cpu_count() or 1
+                flows = estimate(scenes["picture"], scenes["next"], workers=workers)
+                seen = dict(zip(("forward", "backward"), flows, strict=True))
+                self._held_out["estimated"] = _samples(scenes | seen)
+        return self._held_out
+
+
+TASK = InterpolateTask
+
+
+def _samples(scenes: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The evidence of each scene at each of its moments."""
+    count = len(scenes["time"]) // len(scenes["picture"])
+    first, second, forward, backward = (
+        scenes[name].repeat(count, 1, 1, 1) for name in ("picture", "next", "forward", "backward")
+    )
+    course = project(first, second, forward, backward, scenes["time"])
+    samples = gather(first, second, forward, backward, course)
+    kept = ("time", "truth", "true_a", "true_b", "shows_a", "shows_b")
+    return samples | {name: scenes[name] for name in kept} | {"first": first, "second": second}
+
+
+def compose(samples: dict[str, Tensor], course: Course) -> Tensor:
+    """The picture along a course, as the role makes it: light of both frames, sharp, in their shares; encoded."""
+    sides = [
+        sharp_warp(densify(decode(samples[name])), flow)
+        for name, flow in (("first", course.to_a), ("second", course.to_b))
+    ]
+    shown_a, shown_b = samples["shown"][:, :1], samples["shown"][:, 1:]
+    share = course.weight * torch.maximum(shown_b, 1 - shown_a)
+    share = torch.maximum(share, shown_b * (1 - shown_a))
+    return encode(torch.lerp(sides[0], sides[1], share))
+
+
+def _refined(network: nn.Module, samples: dict[str, Tensor]) -> tuple[Course, Tensor, Tensor]:
+    evidence = {name: samples[name] for name in CHANNELS}
+    to_a, to_b, weight, doubt, residual = network(**evidence, time=samples["time"].flatten())
+    return Course(to_a, to_b, weight), doubt, residual
+
+
+def _distance(
+    batch: dict[str, Tensor], course: Course, doubt: Tensor, residual: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    plain = compose(batch, course)
+    made = plain + residual
+    truth = batch["truth"]
+    error = (made - truth).abs().mean(dim=1, keepdim=True)
+    picture = (made - truth).square().add(1e-6).sqrt().mean() + (plain - truth).square().add(1e-6).sqrt().mean()
+    squared = (made - truth).square().mean() + (plain - truth).square().mean()
+    detail = _detail_loss(made, truth)
+    vectors = sum(
+        (batch[f"shows_{side}"] * (flow - batch[f"true_{side}"]).abs().clamp(max=10)).mean()
+        for side, flow in (("a", course.to_a), ("b", course.to_b))
+    )
+    only_a = batch["shows_a"] * (1 - batch["shows_b"])
+    only_b = batch["shows_b"] * (1 - batch["shows_a"])
+    side = (only_a * course.weight + only_b * (1 - course.weight)).mean()
+    right = (error.detach() < GOOD).float()
+    foreseen = functional.binary_cross_entropy_with_logits(doubt, right)
+    total = picture + 4 * squared + 0.5 * detail + 0.01 * vectors + 0.1 * side + 0.02 * foreseen
+    return total, {"picture": picture, "squared": squared, "vectors": vectors, "side": side, "doubt": foreseen}
+
+
+def _detail_loss(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean difference of three band-pass levels, the coarse ones counting more."""
+    total = made.new_zeros(())
+    difference = made - truth
+    for level in range(3):
+        coarse = functional.avg_pool2d(difference, 2)
+        band = difference - functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        total = total + 2.0**level * band.abs().mean()
+        difference = coarse
+    return total
+
+
+def _psnr(made: Tensor, truth: Tensor) -> Tensor:
+    """Of code values, diffuse white as the peak, for each sample; ``(n,)`` decibels."""
+    squared = (made - truth).square().mean(dim=(1, 2, 3))
+    return 10 * torch.log10(0.5135**2 / squared.clamp(min=1e-10))
+
+
+def _auroc(score: Tensor, positive: Tensor) -> float:
+    """Probability that a right pixel scores above a wrong one."""
+    order = score.double().argsort()
+    ranks = torch.empty_like(order, dtype=torch.float64)
+    ranks[order] = torch.arange(1, len(order) + 1, dtype=torch.float64, device=order.device)
+    good = float(positive.sum())
+    bad = len(order) - good
+    if not good or not bad:
+        return 0.5
+    return (float(ranks[positive].sum()) - good * (good + 1) / 2) / (good * bad)
+
+
+def _split(samples: dict[str, Tensor], size: int) -> list[dict[str, Tensor]]:
+    total = len(samples["truth"])
+    return [{name: values[at : at + size] for name, values in samples.items()} for at in range(0, total, size)]
+
+
+def _mirror(values: Tensor, axis: int) -> Tensor:
+    sign = values.new_ones(1, 2, 1, 1)
+    sign[0, axis] = -1
+    return sign
+
+
+def _example(height: int, width: int) -> dict[str, Tensor]:
+    rng = torch.Generator().manual_seed(height)
+    made = {name: torch.rand(1, count, height, width, generator=rng) for name, count in CHANNELS.items()}
+    for name in ("to_a", "to_b", "miss"):
+        made[name] = made[name] * 4
+    return made | {"time": torch.tensor([0.4])}
