@@ -76,10 +76,10 @@ def draw_materials(dice: Dice, count: int, parts: int, side: int) -> Materials:
     """
     light = dice.log_uniform(count, parts, 1, low=0.08, high=0.9)
     color = light * torch.exp(dice.normal(count, parts, 3) * dice.uniform(count, parts, 1, high=0.7))
-    strength = dice.happens(count, parts, chance=0.6) * dice.uniform(count, parts) ** 0.7
+    strength = dice.happens(count, parts, chance=0.75) * dice.uniform(count, parts) ** 0.5
     one = dice.happens(count, 1, chance=0.35)
     color = torch.where(one[..., None], color[:, :1], color)
-    strength = torch.where(one, strength[:, :1] * dice.happens(count, 1, chance=0.4), strength)
+    strength = torch.where(one, strength[:, :1] * dice.happens(count, 1, chance=0.5), strength)
     glossy = dice.happens(count, parts, chance=0.45)
     glossy = torch.where(one, glossy[:, :1], glossy)
     textures = draw_textures(dice.rng, count * TEXTURES, side, side, 3, dice.device)
