@@ -83,6 +83,15 @@ def runs() -> tuple[tuple[Message, ...], ...]:
         middle = len(data) // 2 + 1
         chunks = [pb.RunRequest(chunk=part) for part in (data[:middle], data[middle:])]
         calls.append((pb.RunRequest(header=header), *chunks, pb.RunRequest(end=pb.End(size=len(data)))))
+        as_half = pb.RunHeader()
+        as_half.CopyFrom(header)
+        as_half.encodings.append(pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE)
+        for message in as_half.plates:
+            message.encoding = pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE
+        halves = np.frombuffer(data, np.float32).astype(np.float16).tobytes()
+        cut = middle // 4 * 2
+        parts = [pb.RunRequest(half_chunk=part) for part in (halves[:cut], halves[cut:])]
+        calls.append((pb.RunRequest(header=as_half), *parts, pb.RunRequest(end=pb.End(size=len(data)))))
     return tuple(calls)
 
 

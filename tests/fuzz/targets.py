@@ -21,7 +21,7 @@ from understudy.client.status import error_from_call
 from understudy.codec.errors import error_from_status
 from understudy.codec.info import info_from_pb
 from understudy.codec.jobs import clean_request_id, request_from_pb
-from understudy.codec.messages import Malformed, decode_request_part, decode_response_part, decoder
+from understudy.codec.messages import Malformed, PixelPart, decode_request_part, decode_response_part, decoder
 from understudy.codec.pixels import Receiver
 from understudy.contracts.engine import NO_CONTROL
 from understudy.contracts.errors import UnderstudyError
@@ -45,7 +45,7 @@ def run_request(dice: random.Random) -> int:
     head = request_from_pb(header)
     receiver = Receiver(header.plates, max_bytes=MOST_BYTES)
     for part in parts:
-        if isinstance(part, memoryview):
+        if isinstance(part, PixelPart):
             receiver.add(part)
     request = head.with_plates(receiver.finish())
     assert all(plate.pixels.nbytes <= MOST_BYTES for plate in request.plates.values())

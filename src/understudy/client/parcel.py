@@ -12,8 +12,8 @@ from understudy.client.region import ALIGNMENT, FIRST_BYTE, Region, aligned
 from understudy.client.sent_plates import SentPlates, is_frozen
 from understudy.client.shared_memory import SharedMemory
 from understudy.codec.cores import copy_samples
-from understudy.codec.messages import RequestPart
-from understudy.codec.pixels import Given, Receiver, Samples, chunks
+from understudy.codec.messages import PixelPart, RequestPart
+from understudy.codec.pixels import Given, Receiver, Samples, chunks, chunks_or_halves
 from understudy.codec.plates import pixels_size
 from understudy.contracts.errors import PlateError
 from understudy.contracts.jobs import RoleRequest
@@ -37,6 +37,7 @@ class Parcel:
         memory: Where plates are put that the service reads in place; None sends them.
         room: Bytes to keep for results in shared memory.
         timeout_s: Longest wait for the service to take on memory.
+        halves: The service takes pixels as halves.
 
     Raises:
         NotSharedError: The service takes no more memory.
@@ -50,10 +51,13 @@ class Parcel:
         memory: SharedMemory | None,
         room: int,
         timeout_s: float,
+        *,
+        halves: bool = False,
     ) -> None:
         self._timeout_s = timeout_s
         self.header = pb.RunHeader()
         self.header.CopyFrom(header)
+        self._halves = halves
         self._plates = list(request.plates.values())
         self._sent = sent
         self._memory = memory
@@ -69,6 +73,9 @@ class Parcel:
                 self._name_known()
             else:
                 self._share(memory, room)
+            for message in self.header.plates if halves else ():
+                if message.WhichOneof("pixels") != "shared":
+                    message.encoding = pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE
         except BaseException:
             self._give_back()
             raise
@@ -85,17 +92,17 @@ class Parcel:
                 continue
             size += plate.nbytes
             if kinds[index] == "hashed":
-                yield from chunks([plate])
+                yield from (part for _, part in self._chunks(plate))
                 digests.append(self.header.plates[index].hashed.blake3)
             elif self._memory is None and plate.nbytes >= SMALL_BYTES and is_frozen(plate.pixels):
                 digest = blake3()
-                for chunk in chunks([plate]):
-                    digest.update(chunk)  # the chunk is in the cache for gRPC to copy
-                    yield chunk
+                for data, part in self._chunks(plate):
+                    digest.update(data)  # the chunk is in the cache for gRPC to copy
+                    yield part
                 digests.append(digest.digest())
                 self._sent.remember(plate, digests[-1])
             else:
-                yield from chunks([plate])
+                yield from (part for _, part in self._chunks(plate))
                 digests.append(b"")
         yield pb.RunRequest(end=pb.End(size=size, blake3=digests))
 
@@ -133,6 +140,11 @@ class Parcel:
         if kind is not None and self._target is not None:
             self._target.reusable = False  # the service may be about to write there
         self._give_back()
+
+    def _chunks(self, plate: Plate) -> Iterator[tuple[memoryview, PixelPart]]:
+        if self._halves:
+            return chunks_or_halves(plate)
+        return ((chunk, chunk) for chunk in chunks([plate]))
 
     def _name_known(self) -> None:
         for message, plate in zip(self.header.plates, self._plates, strict=True):

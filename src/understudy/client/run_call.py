@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from understudy.client.parcel import Parcel
 from understudy.codec.jobs import result_from_pb
-from understudy.codec.messages import Malformed, ResponsePart
+from understudy.codec.messages import Malformed, PixelPart, ResponsePart
 from understudy.codec.pixels import Receiver
 from understudy.contracts.engine import NO_CONTROL, Control
 from understudy.contracts.errors import InputError, MemoryBudgetError, UsageError
@@ -86,7 +86,7 @@ def read_result(call: Iterator[ResponsePart | Malformed], control: Control, parc
     for part in call:
         if isinstance(part, Malformed):
             raise WrongAnswerError(part.reason)
-        if isinstance(part, memoryview):
+        if isinstance(part, PixelPart):
             if receiver is None:
                 raise WrongAnswerError("pixels come before the header")
             with decoding():

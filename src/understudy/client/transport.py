@@ -16,6 +16,7 @@ from understudy.client.region import supported
 from understudy.client.sent_plates import SentPlates
 from understudy.client.shared_memory import NotSharedError, SharedMemory, default_max_bytes
 from understudy.codec.address import Replicas
+from understudy.codec.half import CONVERTS
 from understudy.codec.messages import Malformed, decoder
 from understudy.codec.protocol import SERVICE, SHARE_METHOD
 from understudy.contracts.errors import UnavailableError, UsageError
@@ -54,13 +55,21 @@ class Link:
         info: Asks the service what it is, within so many seconds; raises `grpc.RpcError`.
         replicas: Its addresses.
         wanted: The transport by name, or ``auto``.
+        halves: Whether chunks travel as halves where those are the same pixels. None does so to other machines only:
+            on this one, converting takes longer than half of the bytes.
 
     Raises:
         UsageError: There is no such transport.
     """
 
     def __init__(
-        self, channel: Any, info: Callable[[float], pb.InfoResponse | Malformed], replicas: Replicas, wanted: str
+        self,
+        channel: Any,
+        info: Callable[[float], pb.InfoResponse | Malformed],
+        replicas: Replicas,
+        wanted: str,
+        *,
+        halves: bool | None = None,
     ) -> None:
         if wanted not in get_args(TransportName):
             raise UsageError(
@@ -79,6 +88,9 @@ class Link:
         self._never = self._why_not(replicas)
         self._reason = self._never
         self._sent = SentPlates()
+        here = all(address.local for address in replicas.addresses) and replicas.dns is None
+        self._wants_halves = CONVERTS and (not here if halves is None else halves)
+        self._service_halves: bool | None = None
         self._rooms: dict[tuple[str, str, int], int] = {}
 
     def transport(self, timeout_s: float) -> Transport:
@@ -115,11 +127,14 @@ class Link:
         memory = None
         if self._wanted == "shared-memory" or max(size, room) >= _SMALL_REQUEST:
             memory = self._session(timeout_s)
+        if self._wants_halves:
+            header.encodings[:] = [pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE]
+        halves = self._wants_halves and size >= _SMALL_REQUEST and self._takes_halves(timeout_s)
         try:
-            return Parcel(header, request, self._sent, memory, room, timeout_s)
+            return Parcel(header, request, self._sent, memory, room, timeout_s, halves=halves)
         except NotSharedError as refusal:
             self._give_up(str(refusal))
-            return Parcel(header, request, self._sent, None, 0, timeout_s)
+            return Parcel(header, request, self._sent, None, 0, timeout_s, halves=halves)
 
     def learn(self, request: RoleRequest, parcel: Parcel) -> None:
         """Keeps in mind how much room the result of such a request takes."""
@@ -130,6 +145,7 @@ class Link:
     def forget(self) -> None:
         """The service does not know the regions: the next request opens another session."""
         with self._lock:
+            self._service_halves = None
             self._close()
 
     def close(self) -> None:
@@ -148,12 +164,28 @@ class Link:
                 )
             return self._memory
 
+    def _takes_halves(self, timeout_s: float) -> bool:
+        """Whether the service takes pixels as halves; asked once."""
+        with self._lock:
+            if self._service_halves is None:
+                try:
+                    info = self._info(min(_ASK_S, timeout_s))
+                except grpc.RpcError:
+                    return False  # and may the next time
+                self._note(info)
+            return self._service_halves is True
+
+    def _note(self, info: pb.InfoResponse | Malformed) -> None:
+        taken = () if isinstance(info, Malformed) else info.encodings
+        self._service_halves = pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE in taken
+
     def _open(self, timeout_s: float) -> None:
         try:
             info = self._info(min(_ASK_S, timeout_s))
         except grpc.RpcError:
             self._reason = "the service did not answer"  # and may the next time
             return
+        self._note(info)
         if isinstance(info, Malformed) or "shared-memory" not in info.transports:
             self._reason = self._never = "the service shares no memory with this client"
             return

@@ -19,7 +19,11 @@ from understudy.codec.protocol import MAX_MESSAGE_BYTES
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _CHUNK_TAG = bytes([pb.RunRequest.CHUNK_FIELD_NUMBER << 3 | 2])
-if pb.RunResponse.CHUNK_FIELD_NUMBER != pb.RunRequest.CHUNK_FIELD_NUMBER:  # pragma: no cover
+_HALF_TAG = bytes([pb.RunRequest.HALF_CHUNK_FIELD_NUMBER << 3 | 2])
+if (pb.RunResponse.CHUNK_FIELD_NUMBER, pb.RunResponse.HALF_CHUNK_FIELD_NUMBER) != (
+    pb.RunRequest.CHUNK_FIELD_NUMBER,
+    pb.RunRequest.HALF_CHUNK_FIELD_NUMBER,
+):  # pragma: no cover
     raise ImportError("requests and responses must number their chunks alike")
 
 
@@ -30,26 +34,42 @@ class Malformed:
     reason: str
 
 
-RequestPart = pb.RunRequest | memoryview
-ResponsePart = pb.RunResponse | memoryview
+@dataclass(frozen=True, slots=True)
+class HalfChunk:
+    """Samples that travel as halves.
+
+    Attributes:
+        data: Their bytes.
+    """
+
+    data: memoryview
+
+
+PixelPart = memoryview | HalfChunk
+"""A chunk of pixels: bytes of float32 samples, or halves."""
+
+RequestPart = pb.RunRequest | PixelPart
+ResponsePart = pb.RunResponse | PixelPart
 _P = TypeVar("_P", pb.RunRequest, pb.RunResponse)
 _M = TypeVar("_M", bound=Message)
 
 
 def encode_part(part: RequestPart | ResponsePart) -> bytes:
-    """A message to bytes; a memoryview is a chunk of pixels."""
+    """A message to bytes."""
     if isinstance(part, memoryview):
         return b"".join((_CHUNK_TAG, _varint(part.nbytes), part))
+    if isinstance(part, HalfChunk):
+        return b"".join((_HALF_TAG, _varint(part.data.nbytes), part.data))
     return part.SerializeToString()
 
 
 def decode_request_part(data: bytes) -> RequestPart | Malformed:
-    """Bytes to a `RunRequest`, or to a memoryview of the pixels it carries."""
+    """Bytes to a `RunRequest`, or to the pixels it carries."""
     return _decode_part(data, pb.RunRequest)
 
 
 def decode_response_part(data: bytes) -> ResponsePart | Malformed:
-    """Bytes to a `RunResponse`, or to a memoryview of the pixels it carries."""
+    """Bytes to a `RunResponse`, or to the pixels it carries."""
     return _decode_part(data, pb.RunResponse)
 
 
@@ -67,14 +87,20 @@ def decoder(message: type[_M]) -> Callable[[bytes], _M | Malformed]:
     return decode
 
 
-def _decode_part(data: bytes, message: type[_P]) -> _P | memoryview | Malformed:
-    if data[:1] == _CHUNK_TAG and len(data) <= MAX_MESSAGE_BYTES:
+def _decode_part(data: bytes, message: type[_P]) -> _P | PixelPart | Malformed:
+    tag = data[:1]
+    if tag in (_CHUNK_TAG, _HALF_TAG) and len(data) <= MAX_MESSAGE_BYTES:
         size, start = _read_varint(data, 1)
         if start + size == len(data):
-            return memoryview(data)[start:]
+            pixels = memoryview(data)[start:]
+            return pixels if tag == _CHUNK_TAG else HalfChunk(pixels)
     part = decoder(message)(data)
-    if not isinstance(part, Malformed) and part.WhichOneof("part") == "chunk":
-        return memoryview(part.chunk)
+    if not isinstance(part, Malformed):
+        match part.WhichOneof("part"):
+            case "chunk":
+                return memoryview(part.chunk)
+            case "half_chunk":
+                return HalfChunk(memoryview(part.half_chunk))
     return part
 
 

@@ -3,12 +3,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
+from understudy.codec.cores import LARGE, spread
 from understudy.codec.finite import all_finite, numeric, require_finite
+from understudy.codec.half import Halves, decode_half, encode_half
+from understudy.codec.messages import HalfChunk, PixelPart
 from understudy.codec.plates import check_plates, plate_from_pb
 from understudy.codec.protocol import CHUNK_BYTES
 from understudy.contracts.errors import MemoryBudgetError, PlateError
@@ -16,6 +20,7 @@ from understudy.contracts.plate import FloatImage, Plate
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
 
 _WIRE = np.dtype("<f4")
+_CHUNK_SAMPLES = CHUNK_BYTES // 4
 Samples = npt.NDArray[np.float32]
 """Pixels of one plate on one axis, contiguous."""
 
@@ -26,6 +31,28 @@ def chunks(plates: Iterable[Plate], size: int = CHUNK_BYTES) -> Iterator[memoryv
         flat = plate_bytes(plate)
         for start in range(0, len(flat), size):
             yield flat[start : start + size]
+
+
+def chunks_or_halves(plate: Plate) -> Iterator[tuple[memoryview, PixelPart]]:
+    """The pixels of a plate, cut into chunks that travel as halves as long as those are the same pixels.
+
+    Yields:
+        The bytes of some float32 samples, and what travels of them.
+    """
+    flat = plate.pixels.astype(_WIRE, copy=False).reshape(-1)
+    exact = True
+    for start in range(0, flat.size, LARGE):
+        samples = flat[start : start + LARGE]
+        halves = np.empty(samples.size if exact else 0, np.uint16)
+        exact = exact and all(spread(partial(_encode, samples, halves), samples.size))
+        for begin in range(0, samples.size, _CHUNK_SAMPLES):
+            part = slice(begin, begin + _CHUNK_SAMPLES)
+            data = samples[part].view(np.uint8).data
+            yield data, HalfChunk(halves[part].view(np.uint8).data) if exact else data
+
+
+def _encode(samples: Samples, halves: Halves, part: slice) -> bool:
+    return encode_half(samples[part], halves[part])
 
 
 def plate_bytes(plate: Plate) -> memoryview:
@@ -86,18 +113,30 @@ class Receiver:
         self._finite = finite
         self._plates: dict[int, Plate] = {}
         self._received = 0
+        self._filled = self._checked = 0
+        self._sound = False
+        self._buffer: FloatImage = np.empty((0, 0, 0), _WIRE)
+        self._samples: Samples = self._buffer.reshape(-1)
+        self._bytes = self._samples.view(np.uint8)
         self._begin_plate()
 
-    def add(self, chunk: memoryview) -> None:
-        """Takes the next bytes; chunks may end anywhere, also inside a sample.
+    def add(self, part: PixelPart) -> None:
+        """Takes the next pixels; chunks of float32 may end anywhere, also inside a sample.
 
         Raises:
-            PlateError: There are more bytes than declared, or samples that are not finite.
+            PlateError: There are more bytes than declared, halves where none may be, or samples that are not finite.
             MemoryError: There is no memory for the next plate.
         """
-        if self._received + len(chunk) > self.size:
+        size = 2 * len(part.data) if isinstance(part, HalfChunk) else len(part)
+        if self._received + size > self.size:
             raise PlateError(f"more pixels came than the {self.size} bytes that the header declares")
-        self._received += len(chunk)
+        self._received += size
+        if isinstance(part, HalfChunk):
+            self._add_halves(part.data)
+        else:
+            self._add_bytes(part)
+
+    def _add_bytes(self, chunk: memoryview) -> None:
         while len(chunk):
             taken = min(len(chunk), self._bytes.size - self._filled)
             # Through numpy, which lets other threads run meanwhile.
@@ -106,6 +145,24 @@ class Receiver:
             chunk = chunk[taken:]
             if self._sound:
                 self._check()
+            if self._filled == self._bytes.size:
+                self._complete()
+
+    def _add_halves(self, chunk: memoryview) -> None:
+        if len(chunk) % 2:
+            raise PlateError("halves of samples end inside one")
+        halves = np.frombuffer(chunk, np.uint16) if chunk else np.empty(0, np.uint16)
+        halves = np.require(halves, requirements="A")
+        while halves.size:
+            if self._declared[self._coming[0]].encoding != pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE or self._filled % 4:
+                raise PlateError("halves came where the header declares float32")
+            begin = self._filled // 4
+            taken = min(halves.size, self._samples.size - begin)
+            finite = decode_half(halves[:taken], self._samples[begin : begin + taken])
+            self._sound = self._sound and finite
+            self._filled += 4 * taken
+            self._checked = self._filled // 4
+            halves = halves[taken:]
             if self._filled == self._bytes.size:
                 self._complete()
 
@@ -126,13 +183,13 @@ class Receiver:
 
     def _begin_plate(self) -> None:
         self._filled = self._checked = 0
-        self._buffer: FloatImage = np.empty((0, 0, 0), _WIRE)
+        self._buffer = np.empty((0, 0, 0), _WIRE)
         self._sound = False
         if self._coming:
             message = self._declared[self._coming[0]]
             self._buffer = np.empty(self._shapes[self._coming[0]], _WIRE)
             self._sound = self._finite and all(c.sample_type != pb.SAMPLE_TYPE_UINT for c in message.channels)
-        self._samples: Samples = self._buffer.reshape(-1)
+        self._samples = self._buffer.reshape(-1)
         self._bytes = self._samples.view(np.uint8)
 
     def _check(self) -> None:

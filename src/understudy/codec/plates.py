@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from understudy.codec.half import CONVERTS
 from understudy.codec.protocol import MAX_CHANNELS, MAX_PLATES, MAX_SIDE
 from understudy.contracts.errors import PlateError
 from understudy.contracts.plate import FloatImage, MetadataValue, Plate, SampleType, Sanitized, Storage, Window
@@ -16,6 +17,13 @@ _TYPE_TO_PB: dict[SampleType, pb.SampleType] = {
     "uint8": pb.SAMPLE_TYPE_UINT8,
     "uint16": pb.SAMPLE_TYPE_UINT16,
 }
+ENCODINGS = (
+    (pb.PIXEL_ENCODING_FLOAT32_LE, pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE)
+    if CONVERTS
+    else (pb.PIXEL_ENCODING_FLOAT32_LE,)
+)
+"""Encodings of pixels that this end reads."""
+
 _TYPE_FROM_PB: dict[int, SampleType] = {int(value): name for name, value in _TYPE_TO_PB.items()}
 if set(_TYPE_TO_PB) != set(get_args(SampleType)):  # pragma: no cover
     raise ImportError("a sample type has no wire value")
@@ -81,9 +89,9 @@ def check_plate(message: pb.Plate) -> tuple[int, int, int]:
     for channel in message.channels:
         if channel.sample_type not in _TYPE_FROM_PB:
             raise PlateError(f"channel {channel.name!r} has no known sample type", where=where)
-    if message.encoding != pb.PIXEL_ENCODING_FLOAT32_LE:
-        raise PlateError(f"pixel encoding {message.encoding} is not known to this version", where=where)
     kind = message.WhichOneof("pixels")
+    if message.encoding not in ENCODINGS or (kind == "shared" and message.encoding != pb.PIXEL_ENCODING_FLOAT32_LE):
+        raise PlateError(f"pixel encoding {message.encoding} is not known to this version", where=where)
     if kind is None:
         raise PlateError("its pixels are not in the call", where=where, fix="send them as chunks")
     if pixels_size(message) != width * height * count * 4:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from blake3 import blake3
 
 from understudy.codec.finite import numeric
-from understudy.codec.messages import Malformed, RequestPart
+from understudy.codec.messages import Malformed, PixelPart, RequestPart
 from understudy.codec.pixels import Given, Receiver, plate_bytes
 from understudy.codec.plates import pixels_size
 from understudy.contracts.errors import PlateError, UsageError
@@ -126,7 +126,7 @@ class Intake:
             PlateError: Pixels are missing, too many or not finite.
         """
         for part in requests:
-            if isinstance(part, memoryview):
+            if isinstance(part, PixelPart):
                 self._receiver.add(part)
             elif isinstance(part, pb.RunRequest) and part.WhichOneof("part") == "end":
                 if part.end.size != self.size:

@@ -8,7 +8,8 @@ import numpy as np
 from understudy.codec.cores import copy_samples
 from understudy.codec.jobs import result_to_pb
 from understudy.codec.messages import ResponsePart
-from understudy.codec.pixels import chunks
+from understudy.codec.pixels import chunks, chunks_or_halves
+from understudy.codec.plates import ENCODINGS
 from understudy.contracts.jobs import RoleResult
 from understudy.contracts.plate import Plate
 from understudy.service.caller import Caller
@@ -40,6 +41,7 @@ class Outlet:
     ) -> None:
         self._sources = {_address(span.memory): span for span in sources.values()}
         self._target: Span | None = None
+        self._halves = pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE in {*header.encodings} & {*ENCODINGS}
         self.by_transport: dict[str, int] = {}
         """Bytes of pixels by how they went; empty before `answer` ends."""
         if header.HasField("result"):
@@ -65,9 +67,14 @@ class Outlet:
                 )
                 used += -(-plate.nbytes // ALIGNMENT) * ALIGNMENT
             else:
+                if self._halves:
+                    message.encoding = pb.PIXEL_ENCODING_FLOAT32_OR_HALF_LE
                 sent.append(plate)
         yield pb.RunResponse(header=header)
-        yield from chunks(sent)
+        if self._halves:
+            yield from (part for plate in sent for _, part in chunks_or_halves(plate))
+        else:
+            yield from chunks(sent)
         streamed = sum(plate.nbytes for plate in sent)
         yield pb.RunResponse(end=pb.End(size=streamed))
         total = sum(plate.nbytes for plate in result.plates.values())

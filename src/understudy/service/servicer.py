@@ -9,6 +9,7 @@ import grpc
 
 from understudy.codec.info import info_to_pb
 from understudy.codec.messages import Malformed, decode_request_part, decoder, encode_part
+from understudy.codec.plates import ENCODINGS
 from understudy.codec.protocol import (
     ESTIMATE_METHOD,
     INFO_METHOD,
@@ -121,6 +122,7 @@ class Servicer:
             caller = caller_of(context)
             message = info_to_pb(info_for(self._engine.info(), caller))
             message.instance = self._instance
+            message.encodings.extend(ENCODINGS)
             message.transports.append("stream")
             if memfd.supported() and caller.local:
                 message.transports.append("shared-memory")

@@ -21,6 +21,7 @@ class PixelEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PIXEL_ENCODING_UNSPECIFIED: _ClassVar[PixelEncoding]
     PIXEL_ENCODING_FLOAT32_LE: _ClassVar[PixelEncoding]
+    PIXEL_ENCODING_FLOAT32_OR_HALF_LE: _ClassVar[PixelEncoding]
 
 class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -36,6 +37,7 @@ SAMPLE_TYPE_UINT8: SampleType
 SAMPLE_TYPE_UINT16: SampleType
 PIXEL_ENCODING_UNSPECIFIED: PixelEncoding
 PIXEL_ENCODING_FLOAT32_LE: PixelEncoding
+PIXEL_ENCODING_FLOAT32_OR_HALF_LE: PixelEncoding
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_INTERACTIVE: Priority
 PRIORITY_NORMAL: Priority
@@ -200,13 +202,14 @@ class Placement(_message.Message):
     def __init__(self, region: _Optional[str] = ..., offset: _Optional[int] = ..., capacity: _Optional[int] = ...) -> None: ...
 
 class RunHeader(_message.Message):
-    __slots__ = ("request_id", "pack", "role", "params_json", "ocio_config", "plates", "priority", "user", "result")
+    __slots__ = ("request_id", "pack", "role", "params_json", "ocio_config", "plates", "encodings", "priority", "user", "result")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PACK_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
     OCIO_CONFIG_FIELD_NUMBER: _ClassVar[int]
     PLATES_FIELD_NUMBER: _ClassVar[int]
+    ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
@@ -216,10 +219,11 @@ class RunHeader(_message.Message):
     params_json: str
     ocio_config: str
     plates: _containers.RepeatedCompositeFieldContainer[Plate]
+    encodings: _containers.RepeatedScalarFieldContainer[PixelEncoding]
     priority: Priority
     user: str
     result: Placement
-    def __init__(self, request_id: _Optional[str] = ..., pack: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., params_json: _Optional[str] = ..., ocio_config: _Optional[str] = ..., plates: _Optional[_Iterable[_Union[Plate, _Mapping]]] = ..., priority: _Optional[_Union[Priority, str]] = ..., user: _Optional[str] = ..., result: _Optional[_Union[Placement, _Mapping]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., pack: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., params_json: _Optional[str] = ..., ocio_config: _Optional[str] = ..., plates: _Optional[_Iterable[_Union[Plate, _Mapping]]] = ..., encodings: _Optional[_Iterable[_Union[PixelEncoding, str]]] = ..., priority: _Optional[_Union[Priority, str]] = ..., user: _Optional[str] = ..., result: _Optional[_Union[Placement, _Mapping]] = ...) -> None: ...
 
 class End(_message.Message):
     __slots__ = ("size", "blake3")
@@ -236,14 +240,16 @@ class Wanted(_message.Message):
     def __init__(self, plates: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RunRequest(_message.Message):
-    __slots__ = ("header", "chunk", "end")
+    __slots__ = ("header", "chunk", "end", "half_chunk")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    HALF_CHUNK_FIELD_NUMBER: _ClassVar[int]
     header: RunHeader
     chunk: bytes
     end: End
-    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., end: _Optional[_Union[End, _Mapping]] = ...) -> None: ...
+    half_chunk: bytes
+    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., end: _Optional[_Union[End, _Mapping]] = ..., half_chunk: _Optional[bytes] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("done", "total")
@@ -280,18 +286,20 @@ class ResultHeader(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., pack: _Optional[_Union[PackPin, _Mapping]] = ..., confidence: _Optional[float] = ..., report_json: _Optional[str] = ..., plates: _Optional[_Iterable[_Union[Plate, _Mapping]]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
 
 class RunResponse(_message.Message):
-    __slots__ = ("header", "chunk", "end", "progress", "wanted")
+    __slots__ = ("header", "chunk", "end", "progress", "wanted", "half_chunk")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     WANTED_FIELD_NUMBER: _ClassVar[int]
+    HALF_CHUNK_FIELD_NUMBER: _ClassVar[int]
     header: ResultHeader
     chunk: bytes
     end: End
     progress: Progress
     wanted: Wanted
-    def __init__(self, header: _Optional[_Union[ResultHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., end: _Optional[_Union[End, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., wanted: _Optional[_Union[Wanted, _Mapping]] = ...) -> None: ...
+    half_chunk: bytes
+    def __init__(self, header: _Optional[_Union[ResultHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., end: _Optional[_Union[End, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., wanted: _Optional[_Union[Wanted, _Mapping]] = ..., half_chunk: _Optional[bytes] = ...) -> None: ...
 
 class EstimateRequest(_message.Message):
     __slots__ = ("run",)
@@ -458,7 +466,7 @@ class PackFailure(_message.Message):
     def __init__(self, path: _Optional[str] = ..., problem: _Optional[str] = ..., fix: _Optional[str] = ...) -> None: ...
 
 class InfoResponse(_message.Message):
-    __slots__ = ("version", "device", "providers", "ocio_config", "ocio_cache_id", "search_path", "packs", "failures", "policy", "instance", "transports")
+    __slots__ = ("version", "device", "providers", "ocio_config", "ocio_cache_id", "search_path", "packs", "failures", "policy", "encodings", "instance", "transports")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
@@ -468,6 +476,7 @@ class InfoResponse(_message.Message):
     PACKS_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     TRANSPORTS_FIELD_NUMBER: _ClassVar[int]
     version: str
@@ -479,6 +488,7 @@ class InfoResponse(_message.Message):
     packs: _containers.RepeatedCompositeFieldContainer[PackInfo]
     failures: _containers.RepeatedCompositeFieldContainer[PackFailure]
     policy: PolicyInfo
+    encodings: _containers.RepeatedScalarFieldContainer[PixelEncoding]
     instance: str
     transports: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., device: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., ocio_config: _Optional[str] = ..., ocio_cache_id: _Optional[str] = ..., search_path: _Optional[_Iterable[_Union[SearchFolder, _Mapping]]] = ..., packs: _Optional[_Iterable[_Union[PackInfo, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[PackFailure, _Mapping]]] = ..., policy: _Optional[_Union[PolicyInfo, _Mapping]] = ..., instance: _Optional[str] = ..., transports: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., device: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., ocio_config: _Optional[str] = ..., ocio_cache_id: _Optional[str] = ..., search_path: _Optional[_Iterable[_Union[SearchFolder, _Mapping]]] = ..., packs: _Optional[_Iterable[_Union[PackInfo, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[PackFailure, _Mapping]]] = ..., policy: _Optional[_Union[PolicyInfo, _Mapping]] = ..., encodings: _Optional[_Iterable[_Union[PixelEncoding, str]]] = ..., instance: _Optional[str] = ..., transports: _Optional[_Iterable[str]] = ...) -> None: ...
