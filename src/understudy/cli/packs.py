@@ -174,16 +174,28 @@ def pin(folder: Folder, json: o.Json = False) -> None:
 
 @packs_app.command("add")
 def add(
-    folder: Folder,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A pack's folder; or a model: .onnx, TorchScript, weights as .safetensors or .pth."
+        ),
+    ],
     to: Annotated[
         Path | None,
         typer.Option(
             "--to", metavar="FOLDER", help="Where to; the first folder of $UNDERSTUDY_PACK_PATH when left out."
         ),
     ] = None,
+    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="A model's role; found out when left out.")] = "",
+    pack_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="The id of a model's pack; the file's name when left out.")
+    ] = "",
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="TorchScript is code: take it from someone you trust.")
+    ] = False,
     json: o.Json = False,
 ) -> None:
-    """Check a pack and copy it to where packs are looked for."""
+    """Check a pack and copy it to where packs are looked for; of a model file, make a pack to complete."""
     from understudy.packs import discover, install_pack, open_pack, user_pack_folders
 
     folders = user_pack_folders()
@@ -191,15 +203,20 @@ def add(
     if target is None:
         fix = "give --to FOLDER, or set UNDERSTUDY_PACK_PATH"
         raise UsageError("there is no folder of your own packs", where="$UNDERSTUDY_PACK_PATH", fix=fix)
+    if path.is_file():
+        from understudy.cli.packs_adopt import add_model
+
+        add_model(path, target, role=role, pack_id=pack_id, trust_code=trust_code, json=json)
+        return
     found = discover((target,) if target.is_dir() else ())
-    report = _checked(folder)
+    report = _checked(path)
     if not report.passed:
         if json:
             typer.echo(json_module.dumps({"event": "conformance", **report.as_json()}))
         else:
             _print_report(report)
         raise typer.Exit(_NOT_CONFORMING)
-    added = install_pack(open_pack(folder), target, found)
+    added = install_pack(open_pack(path), target, found)
     known = target.absolute() in folders
     if json:
         event = {"event": "added", "pack": str(added.pin), "folder": str(added.folder), "on_search_path": known}

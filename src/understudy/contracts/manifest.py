@@ -88,25 +88,60 @@ class RemoteSpec(_Part):
     timeout_s: float = Field(60.0, gt=0, le=3600)
 
 
+class TensorsSpec(_Part):
+    """How a model made elsewhere names and scales what it takes and gives. What is left out is as the role has it.
+
+    Attributes:
+        inputs: The role's tensors to the model's inputs. Those that share one input lie one after another on its
+            channel axis: ``a`` and ``b`` in one input of six channels.
+        outputs: The role's tensors to the model's outputs.
+        order: Of the color channels.
+        input_gain: What the encoding's values are multiplied by for the model: 255 for one that takes 0 to 255.
+        input_offset: What is added after that: -1, with a gain of 2, for one that takes -1 to 1.
+        output_gain: What the model's pictures are multiplied by to be values of the encoding again.
+        output_offset: What is added after that.
+        vectors_gain: What the model's vectors are multiplied by to be pixels of its input, u right, v down.
+        vectors_step: Pixels of its input between two of its vectors; the field is enlarged.
+    """
+
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    order: Literal["RGB", "BGR"] = "RGB"
+    input_gain: float = Field(1.0, gt=0)
+    input_offset: float = 0.0
+    output_gain: float = Field(1.0, gt=0)
+    output_offset: float = 0.0
+    vectors_gain: float = 1.0
+    vectors_step: int = Field(1, ge=1, le=64)
+
+
 class RuntimeSpec(_Part):
     """How the model is run.
 
     Attributes:
-        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime) or ``remote`` (a
-            model on another server; refused unless the engine was told to allow it).
+        kind: ``python`` (an ``adapter.py`` with ``load(folder)``), ``onnx`` (a graph for ONNX Runtime), ``torchscript``
+            (a module for torch, which is code), ``spandrel`` (weights of a network that spandrel knows) or ``remote``
+            (a model on another server; refused unless the engine was told to allow it).
         file: The runtime's file, relative to the pack folder; ``remote`` has none.
         sha256: SHA-256 of that file.
         float16: For ``onnx``: the same graph in float16, which a service that is set to float16 takes instead.
         graph: For ``python``: an ONNX graph for the adapter to run, which ``load(folder, graph)`` gets open.
         remote: For ``remote``: the server and its model.
+        tensors: For ``onnx``, ``torchscript`` and ``spandrel``: how the model names and scales what it takes and gives.
     """
 
-    kind: Literal["python", "onnx", "remote"]
+    kind: Literal["python", "onnx", "torchscript", "spandrel", "remote"]
     file: str = ""
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     float16: WeightFile | None = None
     graph: WeightFile | None = None
     remote: RemoteSpec | None = None
+    tensors: TensorsSpec | None = None
+
+    @property
+    def is_code(self) -> bool:
+        """What runs is code of the pack, which is trusted or not."""
+        return self.kind in {"python", "torchscript"}
 
 
 class Contract(_Part):

@@ -23,6 +23,7 @@ from understudy.packs.licenses import NO_LICENSE, commercial_use
 if TYPE_CHECKING:
     from understudy.packs.policy import ShowPolicy
 
+_DATA = frozenset({"onnx", "spandrel"})
 _GOOD_BASES = frozenset({"own", "licensed", "public-domain", "synthetic", "none"})
 
 _Finding = tuple[Color, str]
@@ -52,20 +53,20 @@ def badge_of(
 
 
 def keeps_inputs(manifest: PackManifest) -> Answer:
-    """Whether the model keeps what it is given. An ONNX graph can't: we run it, and nothing stays."""
+    """Whether the model keeps what it is given. A graph, or weights alone, can't: we run it, and nothing stays."""
     said = manifest.rights.retains_inputs
-    return "no" if said == "unknown" and manifest.runtime.kind == "onnx" else said
+    return "no" if said == "unknown" and manifest.runtime.kind in _DATA else said
 
 
 def trains_on_inputs(manifest: PackManifest) -> Answer:
-    """Whether the model learns from what it is given. An ONNX graph can't: its weights are never written."""
+    """Whether the model learns from what it is given. A graph, or weights alone, can't: they are never written."""
     said = manifest.rights.trains_on_inputs
-    return "no" if said == "unknown" and manifest.runtime.kind == "onnx" else said
+    return "no" if said == "unknown" and manifest.runtime.kind in _DATA else said
 
 
 def needs_network(manifest: PackManifest) -> Answer:
-    """Whether the pack needs a network: a remote one does, an ONNX graph can't use one."""
-    if manifest.runtime.kind == "python":
+    """Whether the pack needs a network: a remote one does, a graph, or weights alone, can't use one."""
+    if manifest.runtime.is_code:
         return manifest.rights.network
     return "yes" if manifest.runtime.kind == "remote" else "no"
 

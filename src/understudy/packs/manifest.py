@@ -27,8 +27,14 @@ _PATTERNS = {
 }
 # Pickles, mostly. The raw data beside an ONNX model is often named .bin, and is never unpickled.
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"})
-_PICKLED = {"python": _PICKLES | {".bin"}, "onnx": _PICKLES, "remote": _PICKLES}
-_SUFFIXES = {"python": ".py", "onnx": ".onnx"}
+_PICKLED = {
+    "python": _PICKLES | {".bin"},
+    "onnx": _PICKLES,
+    "torchscript": _PICKLES - {".pt"},  # an archive that torch reads by itself, without Python's unpickler
+    "spandrel": _PICKLES | {".bin"},
+    "remote": _PICKLES,
+}
+_SUFFIXES = {"python": ".py", "onnx": ".onnx", "torchscript": ".pt", "spandrel": ".safetensors"}
 
 
 def read_toml(folder: Path) -> dict[str, Any]:
@@ -167,6 +173,21 @@ def _runtime_problems(manifest: PackManifest) -> Iterator[Problem]:
     if runtime.remote is not None:
         fix = 'leave it out, or write kind = "remote"'
         yield Problem("runtime.remote", f"a {runtime.kind} pack has no server", fix)
+    yield from _tensor_problems(manifest)
+    if runtime.kind == "spandrel" and manifest.role is not Role.UPSCALE:
+        yield Problem("role", "spandrel's networks upscale or restore", 'write role = "upscale"')
+
+
+def _tensor_problems(manifest: PackManifest) -> Iterator[Problem]:
+    """What ``[runtime.tensors]`` can't say."""
+    runtime, spec = manifest.runtime, manifest.runtime.tensors
+    if spec is None:
+        return
+    if runtime.kind == "python":
+        yield Problem("runtime.tensors", "an adapter names and scales its tensors itself", "leave it out")
+    numbers = (spec.input_gain, spec.input_offset, spec.output_gain, spec.output_offset, spec.vectors_gain)
+    if not all(math.isfinite(number) for number in numbers):
+        yield Problem("runtime.tensors", "holds a number that is not finite")
 
 
 def _remote_problems(manifest: PackManifest) -> Iterator[Problem]:

@@ -24,8 +24,8 @@ class PackSettings:
         idle_unload_s: A model that nobody used for so long leaves memory; 0 lets it stay.
         reload_s: How often a service looks for changed packs; 0: only when it is told to.
         retry_s: How long a pack that did not load is left alone, unless its files change; doubled with each failure.
-        allow_python_packs: Take packs that are code from every place on the search path. When false, only those that
-            ship with Understudy and those listed as trusted.
+        allow_python_packs: Take packs that are code (Python and TorchScript) from every place on the search path. When
+            false, only those that ship with Understudy and those listed as trusted.
         allow_remote_packs: Let packs that say so be played by models on other servers, to which frames are sent then.
         trusted_python_packs: Packs that are code and trusted by name: ``id``, ``id@version`` or ``id@version#digest``.
         policy: The show policy: packs that it refuses are not loaded, whoever asks. It is read once, at the start; one

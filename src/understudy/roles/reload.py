@@ -88,7 +88,7 @@ def succession(
 
 
 def trusted(found: Discovery, settings: PackSettings) -> Discovery:
-    """What was found, without the Python packs that the settings do not trust."""
+    """What was found, without the packs of code that the settings do not trust."""
     if settings.allow_python_packs:
         return found
     pins = [parse_pin(text, where="packs.trusted_python_packs") for text in settings.trusted_python_packs]
@@ -99,7 +99,7 @@ def trusted(found: Discovery, settings: PackSettings) -> Discovery:
             pin.id == pack.id and pin.version in {"", pack.version} and pack.digest.startswith(pin.sha256)
             for pin in pins
         )
-        if pack.manifest.runtime.kind != "python" or pack.source == "shipped" or listed:
+        if not pack.manifest.runtime.is_code or pack.source == "shipped" or listed:
             kept[pack.id, pack.version] = pack
             continue
         fix = f'add "{pack.id}@{pack.version}#{pack.digest[:12]}" to packs.trusted_python_packs'

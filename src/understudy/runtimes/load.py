@@ -106,6 +106,13 @@ def load_model(
 
         loaded = load_remote(pack, allowed=allow_remote)
         return replace(loaded, model=_Guarded(loaded.model, pack))
+    if pack.manifest.runtime.kind in {"torchscript", "spandrel"}:
+        if pack.manifest.runtime.kind == "spandrel":
+            check_safetensors(pack.folder / pack.manifest.runtime.file)
+        from understudy.runtimes.torch_models import load_torch
+
+        loaded = load_torch(pack, device, precision=precision)
+        return replace(loaded, model=_Guarded(loaded.model, pack))
     from understudy.runtimes.onnx import load_onnx
 
     loaded = load_onnx(pack, device, precision=precision, vram_bytes=vram_bytes)

@@ -25,6 +25,7 @@ from understudy.contracts.errors import PackError
 from understudy.contracts.manifest import PackManifest, Role, RuntimeSpec, WeightFile
 from understudy.contracts.model import Call, Tensor, Tensors
 from understudy.contracts.plate import FloatImage
+from understudy.runtimes.foreign_graph import ForeignGraph
 from understudy.runtimes.hwc_tensors import HwcTensors
 from understudy.runtimes.load import LoadedModel, PackFiles, Precision
 from understudy.runtimes.onnx_session import OnnxSession, open_session, without_cuda
@@ -89,7 +90,14 @@ def _noted(loaded: LoadedModel, note: str) -> LoadedModel:
 
 
 def _in_onnxruntime(pack: PackFiles, opened: OnnxSession) -> LoadedModel:
-    plan = _plan(pack.manifest, opened.session, opened.where)
+    if (spec := pack.manifest.runtime.tensors) is not None:
+        graph = ForeignGraph(opened, pack.manifest, spec, opened.where)
+        model = GraphModel(graph.run, pack.manifest, graph_plan(pack.manifest, graph, opened.where), opened.where)
+        given = HwcTensors(model, pack.manifest, "onnxruntime_onnx")
+        return LoadedModel(
+            model=model, device=opened.device, tensors=given, providers=opened.providers, note=opened.note
+        )
+    plan = graph_plan(pack.manifest, opened.session, opened.where)
     tensors = OnnxTensors(opened.session, pack.manifest, images=plan.images, outputs=plan.outputs, where=opened.where)
     model = GraphModel(opened.run, pack.manifest, plan, opened.where, tensors.close)
     return LoadedModel(model=model, device=opened.device, tensors=tensors, providers=opened.providers, note=opened.note)
@@ -99,8 +107,10 @@ def _in_openvino(pack: PackFiles, source: OnnxSource) -> LoadedModel:
     from understudy.runtimes.openvino import OpenVinoSession
 
     session = OpenVinoSession(source)
-    plan = _plan(pack.manifest, session, source.where)
-    model = GraphModel(session.run, pack.manifest, plan, source.where)
+    spec = pack.manifest.runtime.tensors
+    graph = session if spec is None else ForeignGraph(session, pack.manifest, spec, source.where)
+    plan = graph_plan(pack.manifest, graph, source.where)
+    model = GraphModel(graph.run, pack.manifest, plan, source.where)
     return LoadedModel(
         model=model,
         device="openvino",
@@ -130,7 +140,17 @@ class GraphPlan:
     dtype: "np.dtype[Any]"
 
 
-def _plan(manifest: PackManifest, session: Any, where: str) -> GraphPlan:
+def graph_plan(manifest: PackManifest, session: Any, where: str) -> GraphPlan:
+    """How a role's tensors map to a graph, once both fit.
+
+    Args:
+        manifest: The pack's.
+        session: The graph: ``get_inputs()`` and ``get_outputs()``, as ONNX Runtime has them.
+        where: How messages name it.
+
+    Raises:
+        PackError: The graph is not what the manifest says.
+    """
     role, wanted = manifest.role, input_names(manifest.role)
     inputs = {node.name: node for node in session.get_inputs()}
     knob_names = {"scale", "time", *manifest.options}

@@ -31,6 +31,14 @@ class OnnxSession:
     note: str
     where: str
 
+    def get_inputs(self) -> Sequence[Any]:
+        """The graph's inputs."""
+        return list(self.session.get_inputs())
+
+    def get_outputs(self) -> Sequence[Any]:
+        """The graph's outputs."""
+        return list(self.session.get_outputs())
+
     def run(self, names: Sequence[str], feeds: Mapping[str, Tensor], draft: bool) -> list[Tensor]:  # noqa: FBT001
         """One run of the graph; a draft is no different.
 
