@@ -85,10 +85,9 @@ def test_untrained_it_returns_the_course_bit_for_bit() -> None:
     torch.manual_seed(3)
     network = Refiner((8, 8, 8)).eval()
     made = {name: torch.rand(2, count, 32, 48) * 3 for name, count in CHANNELS.items()}
-    to_a, to_b, weight, confidence, residual = network(**made, time=torch.tensor([0.2, 0.9]))
+    to_a, to_b, weight, confidence = network(**made, time=torch.tensor([0.2, 0.9]))
     for name, own in (("to_a", to_a), ("to_b", to_b), ("weight", weight)):
         assert torch.equal(own, made[name])
-    assert torch.equal(residual, torch.zeros(2, 3, 32, 48))
     assert torch.equal(confidence, torch.full((2, 1, 32, 48), 0.5))
     assert [head.abs().max() for head in network.head.parameters()] == [0, 0]
 
@@ -98,9 +97,20 @@ def test_a_neighbor_s_vector_can_be_taken_whole() -> None:
     with torch.no_grad():
         network.head.bias[:4] = 5.0  # the first neighbor, at each of the four pixels of a cell
     made = {name: torch.rand(1, count, 32, 48) for name, count in CHANNELS.items()}
-    to_a, to_b, _, _, _ = network(**made, time=torch.tensor([0.5]))
+    to_a, to_b, _, _ = network(**made, time=torch.tensor([0.5]))
     assert torch.allclose(to_a, shifted(made["to_a"], *NEIGHBORS[0]), atol=1e-6)
     assert torch.allclose(to_b[..., :-5], made["to_b"][..., 5:], atol=1e-6)
+
+
+def test_where_both_frames_agree_nothing_is_corrected() -> None:
+    torch.manual_seed(4)
+    network = Refiner((8, 8, 8)).eval()
+    torch.nn.init.normal_(network.head.weight)
+    made = {name: torch.rand(1, count, 32, 48) for name, count in CHANNELS.items()}
+    made["unlike"][:, 0, :, 24:] = 0
+    for name, refined in zip(("to_a", "to_b", "weight"), network(**made, time=torch.tensor([0.5])), strict=False):
+        assert torch.equal(refined[..., 25:], made[name][..., 25:])
+        assert not torch.isclose(refined[..., :23], made[name][..., :23]).all()
 
 
 def test_a_sharp_warp_keeps_whole_pixels_and_follows_a_sine() -> None:

@@ -3,7 +3,7 @@
 
 A small U-net (Ronneberger et al., 2015) of residual blocks at a half, a quarter and an eighth of the size. Its heads
 start at zero, and the corrections are written so that zero changes nothing: untrained, it returns the course it was
-given, bit for bit.
+given, bit for bit. Trained, it does so wherever both frames agree along that course: there is nothing to mend.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from understudy_training.evidence import CHANNELS, NEIGHBORS, shifted
 
 _STEPS = 8.0
 _PIXELS = 6.0
-_MOST_RESIDUAL = 0.1
-_HEADS = {"choice": len(NEIGHBORS), "move": 4, "turn": 1, "confidence": 1, "residual": 3}
+_AGREEMENT = 0.003  # code values of difference at which a pixel may be corrected fully
+_HEADS = {"choice": len(NEIGHBORS), "move": 4, "turn": 1, "confidence": 1}
 
 
 class _Block(nn.Module):
@@ -38,15 +38,11 @@ class Refiner(nn.Module):
     Args:
         widths: Channels at a half, a quarter and an eighth of the size.
         blocks: Residual blocks on the way down at each of these, and on the way up at the first two.
-        residual: Whether a change of the picture itself may be proposed.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (32, 56, 96), blocks: Sequence[int] = (1, 1, 2), *, residual: bool = True
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = (32, 56, 96), blocks: Sequence[int] = (1, 1, 2)) -> None:
         super().__init__()
         half, quarter, eighth = widths
-        self.residual = residual
         seen = sum(CHANNELS.values()) + 1  # one motion for two vectors; time, lead of a side, difference beside
         self.enter = nn.Conv2d(4 * seen, half, 3, padding=1)
         self.down_half = nn.Sequential(*(_Block(half) for _ in range(blocks[0])))
@@ -74,7 +70,7 @@ class Refiner(nn.Module):
         miss: Tensor,
         shown: Tensor,
         time: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Better vectors and weights.
 
         Args:
@@ -89,8 +85,8 @@ class Refiner(nn.Module):
             time: ``(1,)`` or ``(n,)``: between 0 and 1.
 
         Returns:
-            ``to_a``, ``to_b``, ``weight`` as they came in; ``confidence`` ``(n, 1, h, w)``, log odds while training and
-            0-1 otherwise; ``residual`` ``(n, 3, h, w)``: what to add to the encoded picture.
+            ``to_a``, ``to_b``, ``weight`` as they came in; and ``confidence`` ``(n, 1, h, w)``, log odds while training
+            and 0-1 otherwise: that the picture is right.
         """
         when = time.reshape(-1, 1, 1, 1)
         flat = torch.ones_like(weight) * when
@@ -109,20 +105,20 @@ class Refiner(nn.Module):
             dim=1,
         )
         # Autocast: half precision for the trunk, whole pixels of a vector would be lost in it.
-        choice, move, turn, doubt, residual = (part.float() for part in self._heads(features))
+        choice, move, turn, doubt = (part.float() for part in self._heads(features))
+        apart = functional.max_pool2d(unlike[:, :1], 3, stride=1, padding=1)
+        gate = (apart / _AGREEMENT).clamp(max=1)
         share = choice.clamp(0, 1)
-        share = share / share.sum(dim=1, keepdim=True).clamp(min=1)
+        share = share / share.sum(dim=1, keepdim=True).clamp(min=1) * gate
         new_a, new_b = to_a, to_b
         for index, offset in enumerate(NEIGHBORS):
             part = share[:, index : index + 1]
             new_a = new_a + part * (shifted(to_a, *offset) - to_a)
             new_b = new_b + part * (shifted(to_b, *offset) - to_b)
-        new_a, new_b = new_a + _bounded(move[:, :2]), new_b + _bounded(move[:, 2:])
+        move = 8 * torch.tanh(move / 8) * gate
+        turn = turn * gate
         new_weight = weight + turn.clamp(0, 1) * (1 - weight) - (-turn).clamp(0, 1) * weight
-        change = torch.tanh(residual) * (_MOST_RESIDUAL * torch.sigmoid(-doubt.detach()))
-        if not self.residual:
-            change = change * 0
-        return new_a, new_b, new_weight, doubt if self.training else torch.sigmoid(doubt), change
+        return new_a + move[:, :2], new_b + move[:, 2:], new_weight, doubt if self.training else torch.sigmoid(doubt)
 
     def _heads(self, features: Tensor) -> Sequence[Tensor]:
         half = self.down_half(self.enter(functional.pixel_unshuffle(features, 2)))
@@ -135,7 +131,3 @@ class Refiner(nn.Module):
 
 def _doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-def _bounded(move: Tensor) -> Tensor:
-    return 8 * torch.tanh(move / 8)

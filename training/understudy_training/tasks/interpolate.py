@@ -45,7 +45,6 @@ class Options:
         motion: Least and most spread of layers' shifts, pixels.
         widths: Channels of the network at a half, a quarter and an eighth of the size.
         blocks: Its residual blocks there.
-        residual: Let it change the picture itself too, where it is in doubt.
         estimated: Scenes whose motion OpenCV estimates, once for the run.
         estimated_share: Share of batches taken from those.
         held_out: Scenes of the validation.
@@ -58,7 +57,6 @@ class Options:
     motion: tuple[float, float] = (0.5, 24.0)
     widths: tuple[int, int, int] = (32, 56, 96)
     blocks: tuple[int, int, int] = (1, 1, 2)
-    residual: bool = True
     estimated: int = 0
     estimated_share: float = 0.5
     held_out: int = 16
@@ -87,7 +85,7 @@ class InterpolateTask:
     def network(self) -> nn.Module:
         """An untrained network: it corrects nothing."""
         options = self._options
-        return Refiner(options.widths, options.blocks, residual=options.residual)
+        return Refiner(options.widths, options.blocks)
 
     def batch(self, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         """Evidence and truth, from roughened or from estimated vectors."""
@@ -100,34 +98,31 @@ class InterpolateTask:
         return _samples(scenes)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Distance of the picture, of its detail, of vectors and visibility; and how well doubt foresees the error."""
+        """Distance of the picture, its detail, vectors and shares; and how well the confidence foresees the error."""
         del progress
-        course, doubt, residual = _refined(network, batch)
-        with torch.autocast(residual.device.type, enabled=False):  # pictures need more than eight bits
-            return _distance(batch, course, doubt, residual)
+        course, doubt = _refined(network, batch)
+        with torch.autocast(doubt.device.type, enabled=False):  # pictures need more than eight bits
+            return _distance(batch, course, doubt)
 
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """PSNR over the course that was given, on estimated vectors; the same on roughened ones."""
         found: dict[str, float] = {}
         for kind, samples in self._validation(device).items():
-            gained, gained_plain, base, made_all, rights, doubts = [], [], [], [], [], []
+            before, after, rights, doubts = [], [], [], []
             for part in _split(samples, 8):
-                course, doubt, residual = _refined(network, part)
-                given = Course(part["to_a"], part["to_b"], part["weight"])
-                plain = compose(part, course)
-                before, after, bare = (
-                    _psnr(picture, part["truth"]) for picture in (compose(part, given), plain + residual, plain)
+                course, doubt = _refined(network, part)
+                given, made = (
+                    compose(part, one) for one in (Course(part["to_a"], part["to_b"], part["weight"]), course)
                 )
-                base.append(before)
-                made_all.append(after)
-                gained.append(after - before)
-                gained_plain.append(bare - before)
-                rights.append(((plain + residual - part["truth"]).abs().mean(dim=1, keepdim=True) < GOOD).flatten())
+                before.append(_psnr(given, part["truth"]))
+                after.append(_psnr(made, part["truth"]))
+                rights.append(_right(made, part["truth"]).flatten())
                 doubts.append(doubt.flatten())
-            found[f"{kind}_gain"] = float(torch.cat(gained).mean())
-            found[f"{kind}_gain_without_residual"] = float(torch.cat(gained_plain).mean())
-            found[f"{kind}_psnr"] = float(torch.cat(made_all).mean())
-            found[f"baseline_{kind}_psnr"] = float(torch.cat(base).mean())
+            base, gained = torch.cat(before), torch.cat(after)
+            found[f"{kind}_psnr"] = float(gained.mean())
+            found[f"{kind}_gain"] = float((gained - base).mean())
+            found[f"{kind}_losers"] = float((gained < base - 0.05).float().mean())
+            found[f"baseline_{kind}_psnr"] = float(base.mean())
             found[f"{kind}_auroc"] = _auroc(torch.cat(doubts), torch.cat(rights))
         first = "estimated" if "estimated_gain" in found else "rough"
         return {"score": found[f"{first}_psnr"], "baseline_score": found[f"baseline_{first}_psnr"], **found}
@@ -138,7 +133,7 @@ class InterpolateTask:
 
     def exports(self, deployed: nn.Module) -> list[Export]:
         """One graph, any size that is a multiple of 8."""
-        names = ("refined_to_a", "refined_to_b", "refined_weight", "confidence", "residual")
+        names = ("refined_to_a", "refined_to_b", "refined_weight", "confidence")
         axes = {name: {2: "height", 3: "width"} for name in (*CHANNELS, *names)}
         checks = (_example(48, 80), _example(96, 64))
         return [Export("refine.onnx", deployed, _example(64, 64), names, axes, checks)]
@@ -267,21 +262,20 @@ def compose(samples: dict[str, Tensor], course: Course) -> Tensor:
     return encode(torch.lerp(sides[0], sides[1], share))
 
 
-def _refined(network: nn.Module, samples: dict[str, Tensor]) -> tuple[Course, Tensor, Tensor]:
+def _right(made: Tensor, truth: Tensor) -> Tensor:
+    return (made - truth).abs().mean(dim=1, keepdim=True) < GOOD
+
+
+def _refined(network: nn.Module, samples: dict[str, Tensor]) -> tuple[Course, Tensor]:
     evidence = {name: samples[name] for name in CHANNELS}
-    to_a, to_b, weight, doubt, residual = network(**evidence, time=samples["time"].flatten())
-    return Course(to_a, to_b, weight), doubt, residual
+    to_a, to_b, weight, doubt = network(**evidence, time=samples["time"].flatten())
+    return Course(to_a, to_b, weight), doubt
 
 
-def _distance(
-    batch: dict[str, Tensor], course: Course, doubt: Tensor, residual: Tensor
-) -> tuple[Tensor, dict[str, Tensor]]:
-    plain = compose(batch, course)
-    made = plain + residual
-    truth = batch["truth"]
-    error = (made - truth).abs().mean(dim=1, keepdim=True)
-    picture = (made - truth).square().add(1e-6).sqrt().mean() + (plain - truth).square().add(1e-6).sqrt().mean()
-    squared = (made - truth).square().mean() + (plain - truth).square().mean()
+def _distance(batch: dict[str, Tensor], course: Course, doubt: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    made, truth = compose(batch, course), batch["truth"]
+    picture = 2 * (made - truth).square().add(1e-6).sqrt().mean()
+    squared = 2 * (made - truth).square().mean()
     detail = _detail_loss(made, truth)
     vectors = sum(
         (batch[f"shows_{side}"] * (flow - batch[f"true_{side}"]).abs().clamp(max=10)).mean()
@@ -290,7 +284,7 @@ def _distance(
     only_a = batch["shows_a"] * (1 - batch["shows_b"])
     only_b = batch["shows_b"] * (1 - batch["shows_a"])
     side = (only_a * course.weight + only_b * (1 - course.weight)).mean()
-    right = (error.detach() < GOOD).float()
+    right = _right(made.detach(), truth).float()
     foreseen = functional.binary_cross_entropy_with_logits(doubt, right)
     total = picture + 4 * squared + 0.5 * detail + 0.01 * vectors + 0.1 * side + 0.02 * foreseen
     return total, {"picture": picture, "squared": squared, "vectors": vectors, "side": side, "doubt": foreseen}
