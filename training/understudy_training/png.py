@@ -16,6 +16,11 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
         path: The file.
         pixels: uint8 ``(height, width, 3)``.
     """
+    path.write_bytes(png_bytes(pixels))
+
+
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture, uint8 ``(height, width, 3)``, as a PNG file's bytes."""
     height, width, _ = pixels.shape
     # Each row starts with its filter type; 1 (Sub) stores differences to the pixel on the left, which pack better.
     left = np.zeros_like(pixels)
@@ -23,7 +28,7 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     rows = np.concatenate([np.ones((height, 1), np.uint8), (pixels - left).reshape(height, -1)], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = (_chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)), _chunk(b"IEND", b""))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -10,18 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from understudy_training.calibration import error_auroc
 from understudy_training.contact_sheet import tiled
 from understudy_training.generators.dice import Dice
 from understudy_training.generators.directions import along_z, around
 from understudy_training.generators.recording import record
 from understudy_training.generators.shaded import draw_shaded
-from understudy_training.networks.intrinsics import Intrinsics, IntrinsicsNet, encoded, level_of, luma, read
+from understudy_training.networks.intrinsics import Intrinsics, IntrinsicsNet, encoded, level_of, luma, read, within
 from understudy_training.networks.intrinsics_whole import SURE_DEGREES, WholePicture
 from understudy_training.options import read_options
-from understudy_training.task import Export
+from understudy_training.task import Export, Extras
+from understudy_training.tasks.intrinsics_card import make_extras
 
 _HELD_OUT = 7_770_000
 _CALIBRATION = 8_880_000
+_REPORT = 9_990_000
 _DARK = 0.03
 _RELIGHTS = 4
 
@@ -72,6 +75,7 @@ class IntrinsicsTask:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = read_options(Options, options)
+        self._tempered: tuple[nn.Module, tuple[float, float]] | None = None
         self._held_out: dict[tuple[str, int], list[dict[str, Tensor]]] = {}
 
     def network(self) -> IntrinsicsNet:
@@ -107,7 +111,7 @@ class IntrinsicsTask:
             "within_11_degrees": float((angle < 11.25).float().mean()),
             "relit": float(relit),
             "albedo": float(color),
-            "auroc": _auroc(sure, angle > SURE_DEGREES),
+            "auroc": error_auroc(sure[::7].cpu(), angle[::7].cpu(), SURE_DEGREES),
         }
 
     def deploy(self, network: nn.Module) -> nn.Module:
@@ -139,8 +143,23 @@ class IntrinsicsTask:
             rows += [*(shaded.albedo[part] ** (1 / 2.2) * mask[part]), *_shown(shaded.shading[part] * mask[part])]
         return tiled(rows, 8)
 
+    def extras(self, network: nn.Module) -> Extras:
+        """Pictures, curves and figures of confidence on scenes that were neither trained, chosen nor calibrated on."""
+        network = network.cpu().eval()
+        scale, power = self._temper(network)
+        rows = []
+        for batch in self._drawn(torch.device("cpu"), _REPORT):
+            said = read(network(batch["seen"]))
+            rows.append((batch, said, within(scale * said.kappa**power, math.cos(math.radians(SURE_DEGREES)))))
+        return make_extras(rows)
+
     def _temper(self, network: nn.Module) -> tuple[float, float]:
-        """Scale and power that make the likelihood of held-out normals greatest, from a grid."""
+        """Scale and power that make the likelihood of held-out normals greatest; kept for the last network."""
+        if self._tempered is None or self._tempered[0] is not network:
+            self._tempered = (network, self._fitted_temper(network))
+        return self._tempered[1]
+
+    def _fitted_temper(self, network: nn.Module) -> tuple[float, float]:
         kappas, losses = [], []
         for batch in self._drawn(torch.device("cpu"), _CALIBRATION):
             with torch.no_grad():
@@ -260,19 +279,6 @@ def _albedo_terms(error: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         edges = edges + (across.sum() + down.sum()) / (weight.sum().clamp_min(1) * 6)
         error, weight = functional.avg_pool2d(error, 2), -functional.max_pool2d(-weight, 2)
     return level, edges
-
-
-def _auroc(sure: Tensor, wrong: Tensor) -> float:
-    """How often a wrong pixel is less sure than a right one."""
-    order = sure.argsort()
-    ranks = torch.empty_like(order, dtype=torch.float64)
-    ranks[order] = torch.arange(len(order), dtype=torch.float64, device=order.device)
-    bad = int(wrong.sum())
-    good = len(wrong) - bad
-    if not bad or not good:
-        return 0.5
-    above = float(ranks[~wrong].sum()) - good * (good - 1) / 2
-    return above / (bad * good)
 
 
 def _shown(linear: Tensor) -> Tensor:
