@@ -159,7 +159,7 @@ class FlowTask:
         if spread not in self._held_out:
             # Drawn on the CPU, so that every machine is judged by the same scenes.
             rng = torch.Generator().manual_seed(_HELD_OUT + int(spread * 10))
-            stock = swatches("cpu", 32, 256, 60, seed=_HELD_OUT)
+            stock = swatches("cpu", 24, 192, 40, seed=_HELD_OUT)
             held = truth_of(
                 draw_layers(rng, self._options.held_out, 256, 320, "cpu", motion=(spread, spread), stock=stock)
             )
