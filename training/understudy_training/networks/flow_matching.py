@@ -55,18 +55,19 @@ def match_everywhere(here: Tensor, there: Tensor, sharpness: Tensor, nearness: T
         Motion ``(n, 2, h, w)`` in pixels of this size, and ``(n, 1, h, w)`` the share of the best match.
     """
     count, _, height, width = here.shape
-    grid = grid_like(here)
-    # The square of a distance, but for a part that all places share, is a product too: no second table of all pairs.
-    cost = nearness / (height * width)
-    wide = (count, -1, -1, -1)
-    here = torch.cat([here * sharpness, (2 * cost * grid).expand(*wide), torch.ones_like(here[:, :1])], dim=1)
-    there = torch.cat(
-        [there, grid.expand(*wide), (-cost * (grid * grid).sum(dim=1, keepdim=True)).expand(*wide)], dim=1
-    )
-    share = torch.softmax(torch.matmul(here.flatten(2).transpose(1, 2), there.flatten(2)), dim=2)
-    places = torch.matmul(share, grid.flatten(2).transpose(1, 2).expand(count, -1, -1))
-    flow = places.transpose(1, 2).reshape(count, 2, height, width) - grid
-    return flow, share.amax(dim=2).reshape(count, 1, height, width)
+    with torch.autocast(here.device.type, enabled=False):
+        grid = grid_like(here)
+        # The square of a distance, but for a part that all places share, is a product too: no second table of all pairs.
+        cost = nearness / (height * width)
+        wide = (count, -1, -1, -1)
+        here = torch.cat([here * sharpness, (2 * cost * grid).expand(*wide), torch.ones_like(here[:, :1])], dim=1)
+        there = torch.cat(
+            [there, grid.expand(*wide), (-cost * (grid * grid).sum(dim=1, keepdim=True)).expand(*wide)], dim=1
+        )
+        share = torch.softmax(torch.matmul(here.flatten(2).transpose(1, 2), there.flatten(2)), dim=2)
+        places = torch.matmul(share, grid.flatten(2).transpose(1, 2).expand(count, -1, -1))
+        flow = places.transpose(1, 2).reshape(count, 2, height, width) - grid
+        return flow, share.amax(dim=2).reshape(count, 1, height, width)
 
 
 def match_around(here: Tensor, there: Tensor, radius: int) -> Tensor:
