@@ -57,7 +57,7 @@ def match_everywhere(here: Tensor, there: Tensor, sharpness: Tensor, nearness: T
     count, _, height, width = here.shape
     with torch.autocast(here.device.type, enabled=False):
         grid = grid_like(here)
-        # The square of a distance, but for a part that all places share, is a product too: no second table of all pairs.
+        # The square of a distance is a product too, but for a part that all places share: no second table of all pairs.
         cost = nearness / (height * width)
         wide = (count, -1, -1, -1)
         here = torch.cat([here * sharpness, (2 * cost * grid).expand(*wide), torch.ones_like(here[:, :1])], dim=1)
