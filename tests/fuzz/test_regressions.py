@@ -14,7 +14,7 @@ from understudy.client.sent_plates import SentPlates
 from understudy.client.status import error_from_call, send_again
 from understudy.codec.errors import error_from_status, retry_delay_s
 from understudy.codec.info import info_from_pb
-from understudy.codec.jobs import result_from_pb
+from understudy.codec.jobs import request_from_pb, result_from_pb
 from understudy.contracts.engine import NO_CONTROL
 from understudy.contracts.errors import GraphError, MemoryBudgetError, UnderstudyError, UsageError
 from understudy.frames.sequence import split_pattern
@@ -95,3 +95,9 @@ def test_a_node_without_an_input_is_a_sentence(node: str) -> None:
 def test_frame_numbers_of_very_many_digits_are_a_sentence(place: str) -> None:
     with pytest.raises(UsageError, match="more than 64 digits"):
         split_pattern(f"/in/plate.{place}.exr")
+
+
+def test_an_output_without_a_time_is_a_sentence() -> None:
+    params = '{"role":"interpolate","outputs":[[]]}'
+    with pytest.raises(UsageError, match=r"params\.interpolate\.outputs\.0"):
+        request_from_pb(pb.RunHeader(pack=pb.PackPin(id="a"), role="interpolate", params_json=params))

@@ -6,9 +6,10 @@ pack its id, of a file its name. Paths that such a caller sent itself, under fol
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from understudy.contracts.engine import EngineInfo, PackFailure
 from understudy.contracts.errors import UnderstudyError
@@ -41,6 +42,27 @@ def error_for(error: UnderstudyError, caller: Caller, shared: Sequence[Path] = (
     shown.fix = None if error.fix is None else without_paths(error.fix, shared)
     shown.args = (shown.problem,)
     return shown
+
+
+def told_to(caller: Caller, facts: Mapping[str, Any], shared: Sequence[Path] = ()) -> dict[str, Any]:
+    """A report or an event, as this caller may read it: every text in it without paths.
+
+    Args:
+        caller: Who reads it.
+        facts: JSON types, and whatever a report holds beside them.
+        shared: Folders whose paths it may read whatever they are.
+    """
+    return dict(facts) if sees_paths(caller) else {name: _told(value, shared) for name, value in facts.items()}
+
+
+def _told(value: Any, shared: Sequence[Path]) -> Any:
+    if isinstance(value, str):
+        return _where(value, shared)
+    if isinstance(value, Mapping):
+        return {name: _told(item, shared) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(item, shared) for item in value]
+    return value
 
 
 def info_for(info: EngineInfo, caller: Caller) -> EngineInfo:

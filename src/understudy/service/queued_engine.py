@@ -6,12 +6,13 @@ from dataclasses import replace
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.contracts.workload import workload_of_request
+from understudy.service.admission import Admission, Entry
 from understudy.service.fair_order import Ticket
 from understudy.service.limits import Limits
 from understudy.service.measured import submit_request
 from understudy.service.observer import Observer
 from understudy.service.queue import JobQueue
-from understudy.service.result_size import require_result_fits
+from understudy.service.result_size import require_plates_fit, require_result_fits
 
 
 class QueuedEngine:
@@ -23,11 +24,20 @@ class QueuedEngine:
         queue: Where the requests wait.
         ticket: Whose they are and how urgent; label, pack and cost are each request's own.
         observer: Watches each request.
+        admission: Lends each request the bytes of its plates and its result, beside those of everybody else.
         limits: How large a result may be.
     """
 
-    def __init__(self, queue: JobQueue, ticket: Ticket, observer: Observer, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        ticket: Ticket,
+        observer: Observer,
+        admission: Admission,
+        limits: Limits | None = None,
+    ) -> None:
         self._observer = observer
+        self._admission = admission
         self._limits = limits or Limits()
         self._queue = queue
         self._ticket = ticket
@@ -37,11 +47,11 @@ class QueuedEngine:
         return self._queue.engines[0].info()
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
-        """Waits for a worker and runs one request.
+        """Waits for memory and a worker, and runs one request.
 
         Raises:
             JobCancelledError: It was cancelled, waiting or running.
-            MemoryBudgetError: The result would be larger than allowed.
+            MemoryBudgetError: Its plates or its result are larger than allowed.
             UnavailableError: Its deadline passed while it waited, or the service stops.
             UnderstudyError: Any of the tree, as the engine raised it.
         """
@@ -51,9 +61,18 @@ class QueuedEngine:
                 call.progress(done, total)
                 control.progress(done, total)
 
-            require_result_fits(workload_of_request(request), self._limits)
+            workload = workload_of_request(request)
+            require_plates_fit(workload, self._limits)
+            require_result_fits(workload, self._limits)
             watched = replace(control, progress=progress)
-            job = submit_request(self._queue, request, watched, self._ticket, call.running)
+            entry = Entry(share=self._ticket.share)
+            self._admission.reserve(entry, workload.held_bytes, control.cancelled)
+            try:
+                job = submit_request(self._queue, request, watched, self._ticket, call.running)
+            except BaseException:
+                self._admission.release(entry)
+                raise
+            job.future.add_done_callback(lambda _: self._admission.release(entry))
             result = job.result(control.cancelled)
             call.sent({"files": sum(plate.nbytes for plate in result.plates.values())})
             return result

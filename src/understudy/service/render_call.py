@@ -27,6 +27,7 @@ from understudy.graph.render import render_graph
 from understudy.provenance.recorder import Recorder
 from understudy.service.admission import Admission
 from understudy.service.caller import Caller, caller_of
+from understudy.service.disclosure import told_to
 from understudy.service.fair_order import Ticket
 from understudy.service.job import CancelFlag
 from understudy.service.limits import Limits
@@ -91,6 +92,7 @@ class RenderCalls:
             graph = self._allowed_graph(request, caller)
             call.shared = self._roots.shared
             with _until_deadline(context, self._limits) as (cancelled, deadline):
+                cancelled.listen(self._admission.wake)
                 ticket = Ticket(
                     caller=caller.name,
                     user="".join(c for c in request.user if c.isprintable())[:_LONGEST_USER],
@@ -103,7 +105,7 @@ class RenderCalls:
                         request,
                         caller,
                         cancelled,
-                        QueuedEngine(self._queue, ticket, self._observer, self._limits),
+                        QueuedEngine(self._queue, ticket, self._observer, self._admission, self._limits),
                     )
 
     def join(self, timeout_s: float) -> bool:
@@ -165,7 +167,8 @@ class RenderCalls:
         thread.start()
         try:
             for event in events:
-                yield pb.RenderEvent(event_json=json.dumps(event, default=str))
+                told = told_to(caller, event, self._roots.shared)
+                yield pb.RenderEvent(event_json=json.dumps(told, default=str))
         finally:
             cancelled.set()  # nobody listens any more; without effect on a render that has ended
 

@@ -68,13 +68,19 @@ class Roots:
         """Whether anything may be read or written by reference."""
         return bool(self._allowed["read"])
 
-    def require(self, path: Path, access: Access) -> None:
+    def require(self, path: Path, access: Access, *, anywhere: bool = False) -> None:
         """Refuses what is outside; with one sentence, whether or not there is such a file.
+
+        Args:
+            path: The file.
+            access: What is about to be done with it.
+            anywhere: Whether no place is outside.
 
         Raises:
             ForbiddenError: It is outside, or exists and is neither a file nor a folder.
         """
-        if not path.is_absolute() or not self._lies_in(path, self._allowed[access]):
+        folders = (Path(path.anchor),) if anywhere else self._allowed[access]
+        if not path.is_absolute() or not self._lies_in(path, folders):
             what = "use this OCIO config" if access == "config" else f"{access} here"
             raise ForbiddenError(
                 f"the service may not {what}", where=str(path), fix="its admin says which folders are open"
@@ -85,14 +91,16 @@ class Roots:
 
         Args:
             name: As the request has it: a path, a built-in name, or empty for the default.
-            caller: Whose request it is; its own machine's user and admins may name any.
+            caller: Whose request it is; an admin, such as whoever calls from the service's own machine where nothing
+                tells callers apart, may name any file.
 
         Raises:
-            ForbiddenError: It is outside, with one sentence, whether or not there is such a file.
+            ForbiddenError: It is outside, with one sentence, whether or not there is such a file; or it is neither a
+                file nor a folder.
         """
-        if not CONFIG_MARK.fits(name) or caller.admin or caller.local or name == self._own_config():
+        if not CONFIG_MARK.fits(name) or name == self._own_config():
             return
-        self.require(Path(name), "config")
+        self.require(Path(name).absolute() if caller.admin else Path(name), "config", anywhere=caller.admin)
 
     def _lies_in(self, path: Path, folders: Iterable[Path]) -> bool:
         try:

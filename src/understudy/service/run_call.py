@@ -4,6 +4,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from understudy.contracts.jobs import RoleResult
 from understudy.contracts.workload import workload_of
 from understudy.service.admission import Admission, Entry
 from understudy.service.caller import Caller, caller_of
+from understudy.service.disclosure import told_to
 from understudy.service.intake import Holding, Intake, reason
 from understudy.service.job import CancelFlag, Job, ticket_for
 from understudy.service.known_plates import KnownPlates
@@ -135,7 +137,8 @@ class RunCalls:
                 if isinstance(event, RoleResult):
                     timings = pb.Timings(receive=received - started, queue=job.handle.queue_s, run=job.handle.run_s)
                     call.enter("send")
-                    yield from outlet.answer(event, call.request_id, timings)
+                    result = replace(event, report=told_to(caller, event.report))
+                    yield from outlet.answer(result, call.request_id, timings)
                     call.sent(outlet.by_transport)
                 else:
                     yield pb.RunResponse(progress=pb.Progress(done=max(0, event[0]), total=max(0, event[1])))

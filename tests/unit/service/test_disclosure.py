@@ -6,7 +6,7 @@ import pytest
 from contract.service.rig import FakeEngine
 from understudy.contracts.errors import BusyError, ManifestError, PackError, UnderstudyError
 from understudy.service.caller import Caller
-from understudy.service.disclosure import error_for, info_for, without_paths
+from understudy.service.disclosure import error_for, info_for, told_to, without_paths
 
 GUEST = Caller(name="guest")
 
@@ -41,6 +41,24 @@ def test_an_error_keeps_its_class_and_its_facts() -> None:
     busy = error_for(BusyError("full", retry_after_s=7.0), GUEST)
     assert isinstance(busy, BusyError)
     assert busy.retry_after_s == 7.0
+
+
+def test_a_report_tells_guests_no_folder() -> None:
+    report = {
+        "note": "no CUDA: '/usr/lib/x y.so' is missing; see /srv/a/log",
+        "device": "cpu",
+        "steps": [{"file": "/shows/abc/a.exr"}, ("/srv/b", 3)],
+        "file": "/shows/with blanks/a.exr",
+        "share": 0.5,
+    }
+    assert told_to(GUEST, report, (Path("/shows"),)) == {
+        "note": "no CUDA: 'x y.so' is missing; see log",
+        "device": "cpu",
+        "steps": [{"file": "/shows/abc/a.exr"}, ["b", 3]],
+        "file": "/shows/with blanks/a.exr",
+        "share": 0.5,
+    }
+    assert told_to(Caller(admin=True), report) == report
 
 
 @pytest.mark.parametrize("caller", [Caller(local=True), Caller(admin=True)])

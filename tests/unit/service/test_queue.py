@@ -3,16 +3,19 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from contract.service.rig import FakeEngine, make_request, wait_until
 from understudy.contracts.engine import Control, Engine
-from understudy.contracts.errors import BusyError, JobCancelledError, UnavailableError
+from understudy.contracts.errors import BusyError, JobCancelledError, MemoryBudgetError, UnavailableError
 from understudy.contracts.priority import Priority
+from understudy.contracts.workload import workload_of_request
+from understudy.service.admission import Admission
 from understudy.service.fair_order import Ticket
+from understudy.service.limits import Limits
 from understudy.service.observer import Observer
 from understudy.service.queue import Handle, JobQueue
 from understudy.service.queued_engine import QueuedEngine
@@ -229,7 +232,8 @@ def test_closing_drops_what_waits_and_takes_nothing_new(make: Make) -> None:
 def test_a_queued_engine_returns_and_raises_what_its_engine_does(make: Make) -> None:
     queue = make()
     observer = Observer()
-    engine = QueuedEngine(queue, Ticket(user="a", priority=Priority.BATCH), observer)
+    admission = Admission(Limits())
+    engine = QueuedEngine(queue, Ticket(user="a", priority=Priority.BATCH), observer, admission)
     request = make_request("negate")
     assert (engine.run(request).plates["plate"].pixels[..., 0] == -request.plates["plate"].pixels[..., 0]).all()
     assert engine.info() == queue.engines[0].info()
@@ -241,6 +245,40 @@ def test_a_queued_engine_returns_and_raises_what_its_engine_does(make: Make) -> 
     size = 2.0 * request.plates["plate"].nbytes
     assert f'understudy_pixel_bytes_total{{direction="in",transport="files"}} {size}' in scraped
     assert observer.activity.open_requests() == ()
+    assert admission.held_bytes == 0
+
+
+def test_a_queued_engine_holds_bytes_as_other_requests_do(make: Make) -> None:
+    queue = make()
+    gate, _ = busy(queue)
+    size = workload_of_request(make_request("negate")).held_bytes
+    admission = Admission(Limits(max_total_bytes=size * 3 // 2))
+    engine = QueuedEngine(queue, Ticket(user="a"), Observer(), admission)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(engine.run, make_request("negate"))
+        wait_until(lambda: queue.snapshot().length == 1, "it does not wait for a worker")
+        assert admission.held_bytes == size
+        cancelled = threading.Event()
+        second = pool.submit(engine.run, make_request("negate"), Control(cancelled=cancelled.is_set))
+        assert not second.done()
+        assert queue.snapshot().length == 1  # it waits for memory
+        cancelled.set()
+        admission.wake()
+        with pytest.raises(JobCancelledError):
+            second.result(20)
+        assert admission.held_bytes == size
+        third = pool.submit(engine.run, make_request("negate"))
+        gate.open.set()
+        first.result(20)
+        third.result(20)
+    wait_until(lambda: admission.held_bytes == 0, "bytes are held")
+
+
+def test_a_queued_engine_refuses_plates_that_a_call_might_not_bring(make: Make) -> None:
+    limits = Limits(max_request_bytes=10)
+    engine = QueuedEngine(make(), Ticket(), Observer(), Admission(limits), limits)
+    with pytest.raises(MemoryBudgetError, match="the plates take"):
+        engine.run(make_request("negate"))
 
 
 def test_a_queued_engine_stops_waiting_and_stops_running_when_cancelled(make: Make) -> None:
@@ -257,7 +295,8 @@ def test_a_queued_engine_stops_waiting_and_stops_running_when_cancelled(make: Ma
 
     def run() -> None:
         try:
-            QueuedEngine(queue, Ticket(), Observer()).run(make_request("endless"), Control(cancelled=ask))
+            engine = QueuedEngine(queue, Ticket(), Observer(), Admission(Limits()))
+            engine.run(make_request("endless"), Control(cancelled=ask))
         except BaseException as error:
             outcomes.append(type(error))
 

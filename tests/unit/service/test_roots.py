@@ -90,8 +90,12 @@ def test_configs_have_folders_of_their_own(roots: Roots, tree: Path) -> None:
     for name in (outside, "/etc/passwd", "config.ocio", "OCIO://x"):
         with pytest.raises(ForbiddenError, match="may not use this OCIO config"):
             roots.require_config(name, GUEST)
-    for caller in (Caller(local=True), Caller(admin=True)):
-        roots.require_config(outside, caller)
+    with pytest.raises(ForbiddenError, match="may not use this OCIO config"):
+        roots.require_config(outside, Caller(local=True))
+    roots.require_config(outside, Caller(admin=True))
+    for name in (str(tree / "in/pipe.exr"), "/dev/zero"):
+        with pytest.raises(ForbiddenError, match="may not use this OCIO config"):
+            roots.require_config(name, Caller(admin=True))
     Roots(FilesSettings(), own_config=lambda: outside).require_config(outside, GUEST)
 
 
