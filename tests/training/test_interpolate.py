@@ -2,6 +2,7 @@
 """The refinement between frames: untrained it changes nothing, and what it is trained on is what the pack gives it."""
 
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -153,4 +154,9 @@ def test_a_batch_is_a_function_of_its_seed_and_teaches() -> None:
     assert (reached > 0).all()
     with torch.no_grad():
         found = task.validate(network.eval(), cpu)
+        extras = task.extras(network)
     assert found["score"] == pytest.approx(found["baseline_score"])
+    table = json.loads(extras.files["calibration.json"])
+    assert 1 <= len(table["scores"]) == len(table["chances"])
+    assert extras.files["before-after.png"].startswith(b"\x89PNG")
+    assert 0 <= extras.figures["expected_calibration_error"] <= 1

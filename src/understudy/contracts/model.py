@@ -13,7 +13,8 @@ motion                  ``a`` (h,w,3), ``b`` (h,w,3)                ``forward`` 
                                                                     ``backward_confidence`` (h,w,1) in 0-1
 interpolate             ``a``, ``b`` (h,w,3), ``forward``,          ``to_a``, ``to_b`` (h,w,2): the pixel p at time t is
                         ``backward`` (h,w,2); ``call.time``         at p+to_a in a and p+to_b in b; ``weight`` (h,w,1):
-                                                                    share of b in 0-1; optional ``confidence`` (h,w,1)
+                                                                    share of b in 0-1; optional ``confidence`` (h,w,1),
+                                                        0-1, in place of what the vectors' would be
 upscale                 ``image`` (h,w,c); ``call.region``          ``image``: exactly the pixels of ``call.region``
 relight                 ``image`` (h,w,3)                           ``normal`` (h,w,3), optional ``albedo`` (h,w,3) and
                                                                     ``confidence`` (h,w,1); **or** ``image`` (h,w,3),

@@ -13,7 +13,7 @@ from understudy.contracts.engine import Control
 from understudy.contracts.errors import PlateError, UsageError
 from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
-from understudy.contracts.model import Call
+from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage, Plate, Window
 from understudy.packs.pins import parse_pin
 from understudy.roles.confidence import Mask
@@ -148,9 +148,7 @@ class _Between:
         answer = self.model.run(self._tensors, call)
         to_a, to_b = (checked(answer, name, ground, 2, self.model) for name in ("to_a", "to_b"))
         share = np.clip(checked(answer, "weight", ground, 1, self.model), 0, 1)
-        confidence = _carried(field, to_a, to_b, share)
-        if "confidence" in answer:
-            confidence *= np.clip(checked(answer, "confidence", ground, 1, self.model), 0, 1)
+        confidence = self._confidence(field, answer, to_a, to_b, share)
         height, width, factor = self._window.height, self._window.width, ground.scale
         to_a, to_b = (enlarge(flow * np.float32(factor), factor, height, width) for flow in (to_a, to_b))
         share, confidence = (enlarge(layer, factor, height, width) for layer in (share, confidence))
@@ -159,6 +157,20 @@ class _Between:
         share[in_a & ~in_b] = 0
         share[in_b & ~in_a] = 1
         return Course(self._window, to_a, to_b, share, self._void(in_a | in_b, time)), confidence
+
+    def _confidence(
+        self, field: MotionField, answer: Tensors, to_a: FloatImage, to_b: FloatImage, share: FloatImage
+    ) -> FloatImage:
+        """The pack's own, which has seen the picture; else that of the vectors. What the user gave always counts."""
+        own = "confidence" in answer
+        given = [self._request.plates.get(name) for name in ("vectors_a", "vectors_b")]
+        vouched = any(plate is not None and plate.has(CONFIDENCE) for plate in given)
+        if own and not vouched:
+            return np.clip(checked(answer, "confidence", field.ground, 1, self.model), 0, 1)
+        confidence = _carried(field, to_a, to_b, share)
+        if own:
+            confidence *= np.clip(checked(answer, "confidence", field.ground, 1, self.model), 0, 1)
+        return confidence
 
     def _void(self, seen: Mask, time: Fraction) -> Mask | None:
         """Pixels that neither plate shows, outside the window between theirs: EXR has nothing there."""

@@ -16,6 +16,7 @@ from understudy.contracts.engine import Control
 from understudy.contracts.errors import PlateError, UnderstudyError, UsageError
 from understudy.contracts.jobs import InterpolateParams, MotionParams, PackPin, RoleRequest, RoleResult
 from understudy.contracts.plate import Plate, SampleType, Window
+from understudy.packs import write_hashes
 from understudy.roles.engine import LocalEngine
 from unit.roles.moving import HEIGHT, WIDTH, plate, shifted, texture
 
@@ -315,3 +316,42 @@ def test_requests_at_once_change_no_bit(engine: LocalEngine) -> None:
     with ThreadPoolExecutor(3) as pool:
         together = [result.plates["0"].pixels.tobytes() for result in pool.map(engine.run, [request] * 3)]
     assert together == [alone] * 3
+
+
+_DOUBTFUL = """\
+import numpy as np
+
+
+class Model:
+    def run(self, tensors, call, /):
+        still = np.zeros_like(tensors["forward"])
+        part = np.full((*still.shape[:2], 1), call.time, np.float32)
+        return {"to_a": still, "to_b": still, "weight": part, "confidence": part / 2}
+
+    def close(self):
+        pass
+
+
+def load(folder):
+    return Model()
+"""
+
+
+def test_a_pack_s_own_confidence_stands_in_for_the_vectors_but_not_for_the_user_s(tmp_path: Path) -> None:
+    flow = Path(__file__).resolve().parents[3] / "models" / "flow-projection" / "pack.toml"
+    (tmp_path / "doubtful").mkdir()
+    text = (
+        flow.read_text().replace('"flow-projection"', '"doubtful"').replace("confidence = false", "confidence = true")
+    )
+    (tmp_path / "doubtful" / "pack.toml").write_text(text)
+    (tmp_path / "doubtful" / "adapter.py").write_text(_DOUBTFUL)
+    write_hashes(tmp_path / "doubtful")
+    engine = LocalEngine(device="cpu", extra_packs=[tmp_path])
+    a, b = moved(6)
+    known: dict[str, Any] = {"vectors_a": vectors("forward", 6, 0), "vectors_b": vectors("backward", -6, 0)}
+    seen = ask(engine, pack="doubtful", motion_pack="", a=a, b=b, **known).plates["0"].take(["confidence.Y"])
+    assert (seen == 0.25).all()
+    vouched = np.broadcast_to(np.array([6, 0, 0.5], np.float32), (HEIGHT, WIDTH, 3))
+    known["vectors_a"] = plate(vouched, ["forward.u", "forward.v", "confidence.Y"])
+    seen = ask(engine, pack="doubtful", motion_pack="", a=a, b=b, **known).plates["0"].take(["confidence.Y"])
+    assert (seen < 0.25).all()

@@ -20,17 +20,18 @@ from understudy_training.display_log import decode, display_to_light, encode
 from understudy_training.evidence import CHANNELS, gather
 from understudy_training.generators.layers import Look, draw_layers
 from understudy_training.generators.swatches import swatches
+from understudy_training.interpolate_report import Outcome, report
 from understudy_training.networks.interpolate import Refiner
 from understudy_training.options import read_options
 from understudy_training.rough_motion import roughen
-from understudy_training.task import Export
+from understudy_training.task import Export, Extras
 from understudy_training.warping import Course, densify, project, sharp_warp
 
 GOOD = 0.02
 """Mean error of the three code values of ``display_log`` under which a pixel counts as right: ten 8-bit levels."""
 
 _LOOK = Look(exposure=0.0, noise=0.0)
-_STOCK, _HELD_OUT = 51, 4
+_STOCK, _HELD_OUT, _FIT = 51, 4, 6
 _VECTORS = {"forward", "backward", "true_a", "true_b"}
 
 
@@ -80,7 +81,7 @@ class InterpolateTask:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = read_options(Options, options)
         self._stock: dict[int, dict[str, Tensor]] = {}
-        self._held_out: dict[str, dict[str, Tensor]] = {}
+        self._held_out: dict[int, dict[str, dict[str, Tensor]]] = {}
 
     def network(self) -> nn.Module:
         """An untrained network: it corrects nothing."""
@@ -137,6 +138,13 @@ class InterpolateTask:
         axes = {name: {2: "height", 3: "width"} for name in (*CHANNELS, *names)}
         checks = (_example(48, 80), _example(96, 64))
         return [Export("refine.onnx", deployed, _example(64, 64), names, axes, checks)]
+
+    def extras(self, network: nn.Module) -> Extras:
+        """The calibration of its confidence, fitted on scenes of their own and judged on the validation's."""
+        network = network.float().eval()
+        kind = "estimated" if self._options.estimated else "rough"
+        fit, held_out = (_outcome(network, self._validation(torch.device("cpu"), s)[kind]) for s in (_FIT, _HELD_OUT))
+        return report(fit, held_out, GOOD)
 
     def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
         """Rows of: first frame, classical middle, true middle, second frame, error of the classical one."""
@@ -220,19 +228,19 @@ class InterpolateTask:
             self._stock[index]["time"] = scenes["time"]
         return dict(self._stock[index])
 
-    def _validation(self, device: torch.device) -> dict[str, dict[str, Tensor]]:
-        if not self._held_out:
-            rng, dice = torch.Generator(device).manual_seed(_HELD_OUT), np.random.default_rng(_HELD_OUT)
+    def _validation(self, device: torch.device, seed: int = _HELD_OUT) -> dict[str, dict[str, Tensor]]:
+        if seed not in self._held_out:
+            rng, dice = torch.Generator(device).manual_seed(seed), np.random.default_rng(seed)
             scenes = self._scenes(rng, dice, device, self._options.held_out)
             true = (scenes["picture"], scenes["forward"], scenes["seen"], scenes["backward"], scenes["seen_back"])
             rough = dict(zip(("forward", "backward"), roughen(rng, dice, *true), strict=True))
-            self._held_out["rough"] = _samples(scenes | rough)
+            found = {"rough": _samples(scenes | rough)}
             if self._options.estimated:
                 workers = os.cpu_count() or 1
                 flows = estimate(scenes["picture"], scenes["next"], workers=workers)
-                seen = dict(zip(("forward", "backward"), flows, strict=True))
-                self._held_out["estimated"] = _samples(scenes | seen)
-        return self._held_out
+                found["estimated"] = _samples(scenes | dict(zip(("forward", "backward"), flows, strict=True)))
+            self._held_out[seed] = found
+        return self._held_out[seed]
 
 
 TASK = InterpolateTask
@@ -288,6 +296,22 @@ def _distance(batch: dict[str, Tensor], course: Course, doubt: Tensor) -> tuple[
     foreseen = functional.binary_cross_entropy_with_logits(doubt, right)
     total = picture + 4 * squared + 0.5 * detail + 0.01 * vectors + 0.1 * side + 0.02 * foreseen
     return total, {"picture": picture, "squared": squared, "vectors": vectors, "side": side, "doubt": foreseen}
+
+
+def _outcome(network: nn.Module, samples: dict[str, Tensor]) -> Outcome:
+    scores, errors, differences, rows = [], [], [], []
+    for part in _split(samples, 4):
+        course, score = _refined(network, part)
+        truth = part["truth"]
+        before, after = (
+            compose(part, one) - truth for one in (Course(part["to_a"], part["to_b"], part["weight"]), course)
+        )
+        scores.append(score)
+        errors.append(after.abs().mean(dim=1, keepdim=True))
+        differences.append(part["unlike"][:, :1])
+        rows.append((2 * truth[0], 8 * before[0].abs(), 8 * after[0].abs()))
+    worst = sorted(rows, key=lambda row: -float(row[1].square().mean()))
+    return Outcome(torch.cat(scores), torch.cat(errors), torch.cat(differences), tuple(worst[:3]))
 
 
 def _detail_loss(made: Tensor, truth: Tensor) -> Tensor:
