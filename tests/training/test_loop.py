@@ -23,30 +23,40 @@ _TRAINING = Path(__file__).resolve().parents[2] / "training"
 
 def _start(out: Path) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "understudy_training", "train", "sharpen", "--out", str(out), "--device", "cpu"]
-    quick = ["--set", "run.checkpoint_seconds=0.05", "--set", "run.steps=300", "--json"]
+    quick = ["--set", "run.checkpoint_seconds=0.05", "--set", "run.steps=150", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(_TRAINING), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     return subprocess.Popen([*command, *quick], env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    killed = _start(tmp_path / "killed")
-    for line in killed.stdout:
-        if '"checkpoint"' in line:
+def _stop(out: Path, number: int) -> int:
+    """Starts the run, stops it by a signal once it has written two checkpoints, and returns how it ended."""
+    run = _start(out)
+    checkpoints = 0
+    for line in run.stdout:
+        checkpoints += '"checkpoint"' in line
+        if checkpoints == 2:
             break
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    assert not (tmp_path / "killed" / "result.toml").exists()
+    os.kill(run.pid, number)
+    run.communicate()
+    assert not (out / "result.toml").exists()
+    return run.returncode
 
-    for name in ("killed", "whole"):
+
+def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    assert _stop(tmp_path / "stopped", signal.SIGKILL) == -signal.SIGKILL
+    assert _stop(tmp_path / "stopped", signal.SIGTERM) == 130
+    for name in ("stopped", "whole"):
         run = _start(tmp_path / name)
         _, told = run.communicate()
         assert run.returncode == 0, told
-    resumed = [event for event in read_log(tmp_path / "killed" / "log.jsonl") if event["event"] == "resumed"]
-    assert len(resumed) == 1
-    assert 0 < resumed[0]["step"] < 300
+    events = read_log(tmp_path / "stopped" / "log.jsonl")
+    resumed = [event["step"] for event in events if event["event"] == "resumed"]
+    interrupted = [event["step"] for event in events if event["event"] == "interrupted"]
+    assert 0 < resumed[0] < resumed[1] < 150
+    assert interrupted == [resumed[1]]
     for file in ("best.safetensors", "last.safetensors"):
-        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+        assert (tmp_path / "stopped" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
 def test_a_run_ends_when_its_time_is_over_and_tells_its_true_steps(tmp_path: Path) -> None:

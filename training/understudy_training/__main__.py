@@ -3,7 +3,6 @@
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
     sheet.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the recipe")
     commands.add_parser("list", help="list the recipes")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(given)
     except TrainingError as error:
@@ -67,11 +65,6 @@ def _run(given: argparse.Namespace) -> int:
     options = RunOptions(given.device, given.threads, given.stop_after, given.init)
     train(recipe, given.out or Path("runs") / recipe.name, options, _write_json if given.json else _tell)
     return 0
-
-
-def _interrupt(*_: object) -> None:
-    """A polite kill ends as Ctrl-C does: the state is saved."""
-    raise KeyboardInterrupt
 
 
 def _write_json(event: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from understudy_training.log import Listener, RunLog
 from understudy_training.recipe import Recipe, RunSettings
 from understudy_training.result import RECIPE, RESULT, weights_of, write_result
 from understudy_training.safetensors_file import read_safetensors, write_safetensors
+from understudy_training.stop_signals import StopSignals
 from understudy_training.task import Task, load_task
 
 BEST = "best.safetensors"
@@ -178,26 +179,30 @@ class _Run:
             message = "the generators changed since this recipe was run: another result is to be expected"
             self._log.write("warning", message=message)
         self._keep_snapshot()
+        with StopSignals() as stop:
+            self._train(stop)
+        return self._finish()
+
+    def _train(self, stop: StopSignals) -> None:
+        """Steps to the end of the schedule or of the time; asked to stop, it saves the state and raises."""
         started, before = time.monotonic(), self._progress.seconds
         saved = started
-        try:
-            while self._progress.step < self._progress.schedule.steps:
-                self._step()
-                now = time.monotonic()
-                self._progress.seconds = before + now - started
-                if self._options.stop_after_s is not None and self._is_over(self._options.stop_after_s):
-                    break
-                if now - saved >= self._settings.checkpoint_seconds:
-                    self._save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            self._save()
-            self._log.write("interrupted", step=self._progress.step)
-            raise
+        while self._progress.step < self._progress.schedule.steps:
+            self._step()
+            now = time.monotonic()
+            self._progress.seconds = before + now - started
+            if stop.asked:
+                self._save()
+                self._log.write("interrupted", step=self._progress.step)
+                raise KeyboardInterrupt
+            if self._options.stop_after_s is not None and self._is_over(self._options.stop_after_s):
+                break
+            if now - saved >= self._settings.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
         if self._progress.step % self._settings.validate_steps:
             self._validate()
         self._progress.seconds = before + time.monotonic() - started
-        return self._finish()
 
     def _step(self) -> None:
         progress, settings = self._progress, self._settings

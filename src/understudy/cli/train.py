@@ -2,7 +2,6 @@
 """``understudy train``: runs a recipe, writes a pack from a finished run, or shows what a generator draws."""
 
 import json as json_module
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,15 +81,11 @@ def _train(recipe: "Recipe", folder: Path, options: Any, json: bool) -> None:
     from understudy_training.loop import train as run_recipe
     from understudy_training.result import read_result, reproduction
 
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with JsonLines() if json else TrainingBar() as shown:
-            run_recipe(recipe, folder, options, shown.hear)
-            if again := reproduction(recipe, read_result(folder)):
-                difference, within = again
-                shown.hear({"event": "reproduced", "difference": difference, "within": within})
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with JsonLines() if json else TrainingBar() as shown:
+        run_recipe(recipe, folder, options, shown.hear)
+        if again := reproduction(recipe, read_result(folder)):
+            difference, within = again
+            shown.hear({"event": "reproduced", "difference": difference, "within": within})
     if again and not within:
         problem = f"the score differs from the shipped one by {difference:+.3g}, more than {recipe.tolerance.score:g}"
         raise QualityGateError(problem, where=str(folder), fix="compare versions and device with [made] of the recipe")
@@ -155,7 +150,3 @@ def _told() -> Iterator[None]:
         told: Any = error
         kind = kinds.get(told.exit_code, UnderstudyError)
         raise kind(told.problem, where=told.where or None, fix=told.fix or None) from None
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
