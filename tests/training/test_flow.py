@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from understudy_training.export import OPSET  # noqa: E402 - torch may be missing
+from understudy_training.flow_confidence import Judged, extras_of, table_of  # noqa: E402
 from understudy_training.networks.flow import FlowNetwork  # noqa: E402
 from understudy_training.networks.flow_graph import WHITE, FlowGraph, looked_up, toned  # noqa: E402
 from understudy_training.networks.flow_matching import match_around, match_everywhere, unit, warped  # noqa: E402
@@ -123,3 +124,17 @@ def test_a_step_of_the_task_learns_and_draws_the_same_batch_for_the_same_seed():
     assert all(np.isfinite(norms))
     assert min(norms) > 0  # every weight takes part
     assert {"epe", "doubt", "occlusion"} <= set(terms)
+
+
+def test_a_table_of_confidence_falls_with_doubt_and_holds_what_it_promises():
+    rng = np.random.default_rng(3)
+    doubt = rng.normal(0, 1.5, 4000)
+    error = np.exp(doubt) * rng.exponential(1, 4000)
+    table = table_of(Judged(doubt, error))
+    assert (table[0].diff() > 0).all()
+    assert (table[1].diff() <= 0).all()
+    fresh = Judged(*(each[::-1].copy() for each in (doubt, error)))
+    extras = extras_of(table, fresh, "Test", {})
+    assert extras.figures["expected_calibration_error"] < 0.03
+    assert extras.figures["auroc_error_over_1"] > 0.75
+    assert set(extras.files) == {"sparsification.svg", "reliability.svg"}

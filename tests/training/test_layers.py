@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from understudy_training.generators import paths  # noqa: E402 - torch may be missing
 from understudy_training.generators.layers import CLEAN, Layers, Look, draw_layers  # noqa: E402 - torch may be missing
 from understudy_training.generators.shapes import draw_shapes  # noqa: E402
 from understudy_training.generators.swatches import Swatches, swatches  # noqa: E402
@@ -100,3 +101,10 @@ def test_every_shape_has_an_inside_and_ends_before_the_rim():
     assert float(shapes.abs().max()) <= 0.25
     rim = torch.cat([shapes[:, 0], shapes[:, -1], shapes[:, :, 0], shapes[:, :, -1]], dim=1)
     assert float(rim.max()) < 0
+
+
+def test_a_layer_moves_with_all_that_carry_it():
+    own = torch.eye(3).repeat(1, 6, 1, 1)
+    own[0, :, 0, 2] = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    carried = paths._carried(own, torch.tensor([[-1, 0, 1, 2, 3, 0]]))
+    assert carried[0, :, 0, 2].tolist() == [1, 3, 7, 15, 31, 33]

@@ -55,13 +55,18 @@ class Paths:
         own = torch.stack([cos + x * u, -sin + x * v, x, sin + y * u, cos + y * v, y, u, v, one], dim=-1).unflatten(
             -1, (3, 3)
         )
-        whole = [own[:, 0]]
-        for index in range(1, own.shape[1]):
-            earlier = torch.stack(whole, dim=1)
-            parent = self.parent[:, index].clamp(min=0)[:, None, None, None].expand(-1, 1, 3, 3)
-            carried = earlier.gather(1, parent)[:, 0] @ own[:, index]
-            whole.append(torch.where(self.parent[:, index, None, None] >= 0, carried, own[:, index]))
-        return torch.stack(whole, dim=1)
+        return _carried(own, self.parent)
+
+
+def _carried(own: Tensor, parent: Tensor) -> Tensor:
+    """Each layer's matrix with those of all that carry it, by doubling: every round reaches twice as far up."""
+    carrier = parent
+    for _ in range((own.shape[1] - 1).bit_length()):
+        above = carrier.clamp(min=0)
+        outer = own.gather(1, above[..., None, None].expand_as(own))
+        own = torch.where((carrier >= 0)[..., None, None], outer @ own, own)
+        carrier = torch.where(carrier >= 0, carrier.gather(1, above), carrier)
+    return own
 
 
 def inverse(matrix: Tensor) -> Tensor:

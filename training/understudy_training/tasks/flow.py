@@ -11,20 +11,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from understudy_training.contact_sheet import tiled
+from understudy_training.flow_confidence import SPREADS as CONFIDENCE_SPREADS
+from understudy_training.flow_confidence import Judged, extras_of, joined, judged, table_of
 from understudy_training.generators.flow_color import flow_color
 from understudy_training.generators.layers import Layers, draw_layers
 from understudy_training.generators.swatches import swatches
 from understudy_training.networks.flow import Answer, FlowNetwork
 from understudy_training.networks.flow_graph import FlowGraph
 from understudy_training.options import read_options
-from understudy_training.task import Export
+from understudy_training.task import Export, Extras
 
 SPREADS = (3.0, 8.0, 20.0)
 """Spread of shifts, pixels, in the three parts of the validation set."""
 
 _FADE = 0.8
 _LEAST_DOUBT, _MOST_DOUBT = math.log(0.02), math.log(300.0)
-_HELD_OUT = 90_000
+_HELD_OUT, _CALIBRATION, _REPORT = 90_000, 92_000, 94_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,14 @@ class FlowTask:
         return figures
 
     def deploy(self, network: nn.Module) -> nn.Module:
-        """The network as the role calls it."""
-        return FlowGraph(network)
+        """The network as the role calls it, with a table of confidence fitted on scenes of its own."""
+        network.eval()
+        return FlowGraph(network, table_of(self._judged(network, _CALIBRATION)))
+
+    def extras(self, network: nn.Module) -> Extras:
+        """What confidence is worth, on further scenes."""
+        table = table_of(self._judged(network, _CALIBRATION))
+        return extras_of(table, self._judged(network, _REPORT), "Learned motion", {})
 
     def exports(self, deployed: nn.Module) -> list[Export]:
         """One graph for pictures of any size, a multiple of 32."""
@@ -154,6 +162,19 @@ class FlowTask:
         for index in range(8):
             pictures += [scenes.frames[index, 0], scenes.frames[index, 1], color[index], seen[index].float()]
         return tiled(pictures, columns=4)
+
+    def _judged(self, network: nn.Module, seed: int) -> Judged:
+        """Doubt and true error of the network on scenes of all speeds."""
+        stock = swatches("cpu", 24, 192, 40, seed=seed)
+        parts = []
+        with torch.no_grad():
+            for spread in CONFIDENCE_SPREADS:
+                rng = torch.Generator().manual_seed(seed + int(spread * 10))
+                for _ in range(-(-self._options.held_out // 2)):
+                    held = truth_of(draw_layers(rng, 2, 256, 320, "cpu", motion=(spread, spread), stock=stock))
+                    answer = network(held["a"], held["b"])
+                    parts.append(judged(answer.doubt, (answer.flow - held["flow"]).norm(dim=1, keepdim=True)))
+        return joined(parts)
 
     def _held(self, spread: float, device: torch.device) -> dict[str, Tensor]:
         if spread not in self._held_out:

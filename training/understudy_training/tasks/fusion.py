@@ -12,18 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy_training.classical_flow import SEARCHES, Floats, candidates
+from understudy_training.classical_flow import SEARCHES, candidates
 from understudy_training.contact_sheet import tiled
+from understudy_training.flow_confidence import SPREADS as CONFIDENCE_SPREADS
+from understudy_training.flow_confidence import Judged, extras_of, joined, judged, table_of
 from understudy_training.generators.flow_color import flow_color
 from understudy_training.generators.layers import draw_layers
 from understudy_training.generators.swatches import swatches
 from understudy_training.networks.fusion import FusionHead
 from understudy_training.networks.fusion_graph import FusionGraph
 from understudy_training.options import read_options
-from understudy_training.task import Export
+from understudy_training.task import Export, Extras
 from understudy_training.tasks.flow import SPREADS, truth_of
 
-_HELD_OUT = 91_000
+_HELD_OUT, _CALIBRATION, _REPORT = 91_000, 93_000, 95_000
 _LUMA = (0.2126, 0.7152, 0.0722)
 _PART = 16
 
@@ -121,8 +123,14 @@ class FusionTask:
         return figures
 
     def deploy(self, network: nn.Module) -> nn.Module:
-        """The head as the pack calls it."""
-        return FusionGraph(network)
+        """The head as the pack calls it, with a table of confidence fitted on scenes of its own."""
+        network.eval()
+        return FusionGraph(network, table_of(self._judged(network, _CALIBRATION)))
+
+    def extras(self, network: nn.Module) -> Extras:
+        """What confidence is worth, on further scenes."""
+        table = table_of(self._judged(network, _CALIBRATION))
+        return extras_of(table, self._judged(network, _REPORT), "Picked motion", {})
 
     def exports(self, deployed: nn.Module) -> list[Export]:
         """One graph for pictures of any size, a multiple of 4."""
@@ -167,6 +175,20 @@ class FusionTask:
             whole[name] = torch.cat([half[name][way] for way in (0, 1) for half in halves])
         return _pooled(whole, options.workers)
 
+    def _judged(self, network: nn.Module, seed: int) -> Judged:
+        """Doubt and true error of the head on scenes of all speeds."""
+        stock = swatches("cpu", 24, 192, 40, seed=seed)
+        parts = []
+        with torch.no_grad():
+            for spread in CONFIDENCE_SPREADS:
+                rng = torch.Generator().manual_seed(seed + int(spread * 10))
+                count = self._options.held_out
+                truth = truth_of(draw_layers(rng, count, 256, 320, "cpu", motion=(spread, spread), stock=stock))
+                held = _pooled(truth, self._options.workers)
+                flow, doubt = network(held["here"], held["there"], held["flows"], held["backs"])
+                parts.append(judged(doubt, (flow - held["flow"]).norm(dim=1, keepdim=True)))
+        return joined(parts)
+
     def _held(self, spread: float, device: torch.device) -> dict[str, Tensor]:
         if spread not in self._held_out:
             rng = torch.Generator().manual_seed(_HELD_OUT + int(spread * 10))
@@ -194,8 +216,15 @@ def _pooled(truth: Mapping[str, Tensor], workers: int) -> dict[str, Tensor]:
     firsts, seconds = ((gray[:, 0] * 255).cpu().numpy() for gray in (a, b))
     pairs = list(zip(firsts, seconds, strict=True))
     jobs = [(x, y) for x, y in pairs] + [(y, x) for x, y in pairs]
-    with ThreadPoolExecutor(workers or os.cpu_count()) as threads:
-        found = list(threads.map(_both_frames, jobs))
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # a pair to a thread is quicker than threads inside one
+    try:
+        with ThreadPoolExecutor(workers or os.cpu_count()) as threads:
+            found = list(threads.map(lambda pair: candidates(*pair), jobs))
+    finally:
+        cv2.setNumThreads(before)
     flows = torch.from_numpy(np.stack(found)).to(a.device)
     half = len(pairs)
     return {
@@ -206,10 +235,6 @@ def _pooled(truth: Mapping[str, Tensor], workers: int) -> dict[str, Tensor]:
         "flow": truth["flow"],
         "seen": truth["seen"],
     }
-
-
-def _both_frames(pair: tuple[Floats, Floats]) -> Floats:
-    return candidates(*pair)
 
 
 TASK = FusionTask
