@@ -22,7 +22,7 @@ from understudy_training.generators.held_out import draw_held_out
 from understudy_training.generators.leaves import Leaves, draw_leaves
 from understudy_training.generators.resize import reduced
 from understudy_training.networks.upscale import Shape, UpscaleNet, bicubic_phases
-from understudy_training.networks.upscale_graph import UpscaleGraph
+from understudy_training.networks.upscale_graph import UpscaleGraph, display, linear
 from understudy_training.options import read_options
 from understudy_training.task import Export
 
@@ -91,15 +91,25 @@ class UpscaleTask:
         leaves = Leaves(layers=o.layers_of_leaves, chunk=o.chunk)
         sharp = draw_leaves(rng, o.batch, o.size, o.size, channels, device, leaves)
         dice = Dice(rng, device)
-        # A few pictures of lamps and glints: nearly all is dark beside them.
-        lit = dice.happens(o.batch, 1, 1, 1, chance=0.06)
-        sharp = torch.where(lit, sharp ** dice.uniform(o.batch, 1, 1, 1, low=2, high=5), sharp)
-        made = {f"x{factor}": self._small(dice, sharp, factor) for factor in o.factors}
+        # A few pictures of lamps and glints: nearly all is dark beside them. Such contrast is only in plates that hold
+        # light as it is, so they are made small in linear light; the network learns to keep the light of highlights.
+        lit = dice.happens(o.batch, 1, 1, 1, chance=0.12)
+        glints = (sharp / sharp.amax(dim=(1, 2, 3), keepdim=True).clamp(min=0.1)) ** dice.uniform(
+            o.batch, 1, 1, 1, low=2, high=5
+        )
+        sharp = torch.where(lit, glints, sharp)
+        made = {f"x{factor}": self._small(dice, sharp, factor, lit) for factor in o.factors}
         return {name: x.reshape(-1, 1, *x.shape[2:]) for name, x in {"sharp": sharp, **made}.items()}
 
-    def _small(self, dice: Dice, sharp: Tensor, factor: int) -> Tensor:
+    def _small(self, dice: Dice, sharp: Tensor, factor: int, lit: Tensor | None = None) -> Tensor:
         """Pictures made smaller; more than half of them as 8 bits keep them, since most files do."""
-        small = degraded(dice, sharp, factor) if self._options.source == "degraded" else reduced(sharp, factor)
+        if self._options.source == "degraded":
+            sharp = blurred(dice, sharp)
+        small = reduced(sharp, factor)
+        if lit is not None:
+            small = torch.where(lit, display(reduced(linear(sharp), factor).clamp(min=0)), small)
+        if self._options.source == "degraded":
+            small = degraded(dice, small)
         coarse = (small.clamp(0, 1) * 255).round() / 255
         return torch.where(dice.happens(len(small), 1, 1, 1, chance=0.6), coarse, small)
 
@@ -175,11 +185,16 @@ class UpscaleTask:
         return tiled(rows, 5)
 
 
-def degraded(dice: Dice, sharp: Tensor, factor: int) -> Tensor:
-    """Small pictures as cameras and files give them: most with some blur, some noise, some compression."""
+def blurred(dice: Dice, sharp: Tensor) -> Tensor:
+    """Pictures as lenses give them: most with some blur."""
     count, channels = sharp.shape[:2]
     blur = dice.uniform(count, 1, high=1.5) * dice.happens(count, 1, chance=0.7)
-    small = reduced(gaussian_blur(sharp, blur.expand(-1, channels)), factor)
+    return gaussian_blur(sharp, blur.expand(-1, channels))
+
+
+def degraded(dice: Dice, small: Tensor) -> Tensor:
+    """Small pictures as sensors and files give them: most with some noise, some compressed."""
+    count = len(small)
     small = torch.where(dice.happens(count, 1, 1, 1, chance=0.75), noisy(dice, small, 10 / 255), small)
     lossy = compressed(dice, small.clamp(0, 1), 40, 95)
     return torch.where(dice.happens(count, 1, 1, 1, chance=0.6), lossy, small)
