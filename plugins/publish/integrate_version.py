@@ -56,6 +56,7 @@ class IntegrateVersion(pyblish.api.InstancePlugin):
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(instance.data.pop("reviewFolder", ""), ignore_errors=True)
+            for made in ("reviewFolder", "rightsFolder"):
+                shutil.rmtree(instance.data.pop(made, ""), ignore_errors=True)
         instance.data.update(version=event["version"], publishDir=event["folder"], published=event)
         self.log.info("published %s", event["folder"])

@@ -61,8 +61,20 @@ class TestRun:
 
     def test_the_report_asks_for_nothing(self, demo_folder: Path) -> None:
         page = (demo_folder / "report.html").read_text()
-        assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
+        assert not re.findall(r"""src=["'](?!data:|#)""", page)
+        links = re.findall(r"""href=["'](?!data:|#)([^"']*)""", page)
+        roles = json.loads((demo_folder / "demo.json").read_text())["roles"]
+        assert links == [role["record"] for role in roles], "the records beside it, and nothing else"
+        assert all((demo_folder / link).is_file() for link in links)
         assert not re.findall(r"url\(|@import|https?://", page)
+
+    def test_every_render_of_it_is_on_record(self, demo_folder: Path) -> None:
+        graphs = sorted(path.stem for path in (demo_folder / "graphs").glob("*.yaml"))
+        assert len(graphs) >= 7
+        for name in graphs:
+            done = understudy("provenance", "verify", str(demo_folder / name), "--json")
+            assert done.returncode == 0, done.stdout
+            assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["verified"], name
 
     def test_its_graphs_can_be_rendered_again(self, demo_folder: Path) -> None:
         done = understudy("render", str(demo_folder / "graphs" / "relight.yaml"), "--frames", "1012", "--json")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishing from the command line: exit codes, a studio's plug-ins, the guide's commands, the report in a browser."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -81,6 +82,13 @@ def test_a_publish_makes_a_version_with_review_and_says_so(shot: Path) -> None:
     names = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()}
     assert {f"sh010.{frame}.exr" for frame in range(1001, 1006)} < names
     assert {"version.json", "sh010.provenance.json", "review/sh010.thumbnail.jpg"} < names
+    boms = [json.loads((version / name).read_bytes()) for name in names if name.startswith("mlbom/")]
+    record = json.loads((version / "sh010.provenance.json").read_bytes())
+    packs = [pack for job in record["jobs"].values() for pack in job["packs"]]
+    assert sorted(bom["serialNumber"] for bom in boms) == sorted(pack["bom_serial"] for pack in packs)
+    hashes = {hashlib.sha256((version / name).read_bytes()).hexdigest() for name in names if name.startswith("mlbom/")}
+    assert hashes == {pack["bom_sha256"] for pack in packs}
+    assert "mlbom" in {one["name"] for one in json.loads((version / "version.json").read_bytes())["representations"]}
     if importlib.util.find_spec("av"):
         assert {"review/sh010.mp4", "review/sh010.mov"} < names
     integrated = [event for event in events(done, "plugin") if event["name"] == "IntegrateVersion"]

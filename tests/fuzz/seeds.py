@@ -188,6 +188,9 @@ def by_reference(root: Path) -> tuple[Message, ...]:
     return (
         pb.RenderRequest(request_id="r", graph=graph, frames="1001-1002", user="ann"),
         pb.RenderRequest(request_id="r", graph=graph, resume=True),
+        pb.RenderRequest(
+            request_id="r", graph=graph, policy_toml='schema = "understudy.policy/1"\n[show]\nname = "A"\n'
+        ),
         pb.ReachRequest(probes=[probe, probe]),
     )
 

@@ -44,8 +44,6 @@ def render_by_reference(
         _require_allowed(graph, server, policy, draft=draft)
     inputs, outputs = files_to_prove(graph)
     with cancel_on_signal() as caught, JsonLines() if as_json else ProgressBar() as listener:
-        if policy is not None:
-            listener.hear({"event": "policy", "by": "caller", "show": policy.show, "sha256": policy.sha256})
         have_rendered(
             server,
             graph.model_dump_json(by_alias=True),
@@ -56,6 +54,7 @@ def render_by_reference(
             draft=draft,
             resume=resume,
             ocio_config=config,
+            policy=policy.content if policy else b"",
             control=Control(cancelled=lambda: bool(caught)),
         )
 

@@ -100,6 +100,24 @@ def sign(
 
 
 @provenance_app.command()
+def mlbom(
+    record: RecordFile,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where they go; made where it is missing.")],
+    json: o.Json = False,
+) -> None:
+    """Write the rights record of each pack that a record names: CycloneDX ML-BOMs, as the packs had them then."""
+    from understudy.provenance.boms import write_boms
+
+    written, missing = write_boms(_read(record)[1], folder)
+    for path in written:
+        typer.echo(json_module.dumps({"event": "file", "name": "mlbom", "file": str(path)}) if json else str(path))
+    for pin in missing:
+        problem = f"the record holds no rights record of {pin.partition('#')[0]}"
+        event = {"event": "warning", "node": None, "frame": None, "message": problem}
+        typer.echo(json_module.dumps(event) if json else problem, err=not json)
+
+
+@provenance_app.command()
 def diff(before: RecordFile, after: RecordFile, json: o.Json = False) -> None:
     """Compare two records: parameters, packs, inputs, color, machines, and which frames have other pixels."""
     from understudy.provenance.diff import differences_of
@@ -178,7 +196,10 @@ def _lines(path: Path, record: "Record") -> list[tuple[str, str]]:
         lines.append(("  color", f"{job.color.config}, written in {job.color.output or 'data'}"))
         for one in job.environments:
             version = one.versions.get("understudy", "")
-            lines.append(("  machine", f"{one.device} {one.precision}, {one.platform}, understudy {version}"))
+            by = ", ".join(one.providers) or "adapter"
+            ran = f"{one.device} {one.precision} ({by})" if one.device else "no model"
+            where = ", ".join(filter(None, (one.gpu, one.processor, one.instructions)))
+            lines.append(("  machine", f"{ran}, {where}, {one.platform}, understudy {version}"))
         lines += [("  policy", f"{one.show} (of the {one.by}), sha256 {one.sha256[:12]}") for one in job.policies]
         lines += [("  warning", warning) for warning in job.warnings]
     people = {None: "nobody said", True: "recognizable people", False: "none"}[rights.talent]

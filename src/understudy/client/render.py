@@ -48,6 +48,7 @@ def render_by_reference(
     draft: bool = False,
     resume: bool = False,
     ocio_config: str = "",
+    policy: bytes = b"",
     control: Control = NO_CONTROL,
     timeout_s: float = RENDER_TIMEOUT_S,
 ) -> None:
@@ -66,6 +67,7 @@ def render_by_reference(
         draft: Packs' draft stand-ins.
         resume: Outputs that this very job has written are left alone.
         ocio_config: OCIO config where the document names none.
+        policy: The caller's show policy, the bytes of its file; empty for none.
         control: Cancels.
         timeout_s: Longest time for the render.
 
@@ -83,6 +85,7 @@ def render_by_reference(
         draft=draft,
         resume=resume,
         ocio_config=ocio_config,
+        policy_toml=policy.decode("utf-8", "replace"),
         priority=priority_to_pb(sender.priority),
         user=sender.user,
     )

@@ -35,11 +35,12 @@ def info_to_pb(info: EngineInfo) -> pb.InfoResponse:
                 badge_reasons=pack.badge_reasons,
                 rights_record=pack.rights_record,
                 refused=pack.refused,
+                rights_json="" if pack.bom is None else json.dumps(pack.bom, ensure_ascii=False),
             )
             for pack in info.packs
         ],
         failures=[pb.PackFailure(path=f.path, problem=f.problem, fix=f.fix) for f in info.failures],
-        policy=None if info.policy is None else pb.PolicyInfo(show=info.policy.show, sha256=info.policy.sha256),
+        policy=None if info.policy is None else _policy_to_pb(info.policy),
     )
 
 
@@ -62,6 +63,7 @@ def info_from_pb(message: pb.InfoResponse) -> EngineInfo:
             badge_reasons=tuple(pack.badge_reasons),
             rights_record=_RECORDS.get(pack.rights_record, ""),
             refused=pack.refused,
+            bom=json_object(pack.rights_json, "a rights record") if pack.rights_json else None,
         )
         for pack in message.packs
     )
@@ -80,4 +82,10 @@ def info_from_pb(message: pb.InfoResponse) -> EngineInfo:
 
 def _policy_from_pb(message: pb.InfoResponse) -> PolicyInfo | None:
     policy = message.policy
-    return PolicyInfo(show=policy.show, sha256=policy.sha256) if message.HasField("policy") else None
+    if not message.HasField("policy"):
+        return None
+    return PolicyInfo(show=policy.show, sha256=policy.sha256, source_types=dict(policy.source_types))
+
+
+def _policy_to_pb(policy: PolicyInfo) -> pb.PolicyInfo:
+    return pb.PolicyInfo(show=policy.show, sha256=policy.sha256, source_types=dict(policy.source_types))

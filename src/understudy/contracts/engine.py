@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine protocol: in this process, or over gRPC."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from understudy.contracts.errors import JobCancelledError
@@ -70,6 +70,7 @@ class PackInfo:
         rights_record: How its ``pack.cdx.json`` stands to manifest and files: ``agrees``, ``missing`` or ``differs``;
             empty when the engine did not say.
         refused: Why the engine's policy refuses the pack; empty when it may be used.
+        bom: Its ``pack.cdx.json``, for the records of those who use it; None where there is none that can be read.
     """
 
     pin: PackPin
@@ -83,6 +84,7 @@ class PackInfo:
     badge_reasons: tuple[str, ...] = ()
     rights_record: RecordState | Literal[""] = ""
     refused: str = ""
+    bom: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +94,12 @@ class PolicyInfo:
     Attributes:
         show: The production's name.
         sha256: SHA-256 of the policy file.
+        source_types: Operation to the digital source type that records are to have, where it is not the usual one.
     """
 
     show: str
     sha256: str
+    source_types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -233,6 +233,9 @@ class PackedModel:
         run_batch: Several calls in one, as `BatchModel` has it, safe from several threads; None where it can't.
         tensors: The same model without its role: its own names, types and layout. Safe from several threads.
         settle: Checks option values against the manifest and fills in defaults; raises UsageError.
+        providers: ONNX Runtime's execution providers in use; empty for Python packs.
+        precision: What it computes in.
+        draft_precision: What it computes drafts in, where that is something else.
     """
 
     manifest: PackManifest
@@ -242,3 +245,6 @@ class PackedModel:
     tensors: TensorModel
     settle: Callable[[Mapping[str, OptionValue]], dict[str, OptionValue]]
     run_batch: Callable[[Sequence[Mapping[str, FloatImage]], Sequence[Call]], Sequence[Tensors]] | None = None
+    providers: tuple[str, ...] = ()
+    precision: str = "float32"
+    draft_precision: str = ""

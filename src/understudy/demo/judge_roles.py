@@ -28,6 +28,7 @@ from understudy.demo.measure import (
 from understudy.demo.results import Check, Rendered, RoleResult, Table
 from understudy.demo.scope import Scope
 from understudy.demo.shot import COLORSPACE
+from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 
 _BEAUTY = (*RGB, "A", "id.X")
@@ -116,8 +117,15 @@ class _Context:
             seconds=heard.seconds,
             color=self.chain(job),
             command=f"understudy render graphs/{job}.yaml",
+            record=self._record(job),
             **parts,
         )
+
+    def _record(self, job: str) -> str:
+        """The record that a frame names, relative to the report."""
+        frame = Path(next(iter(self.files(job).values()))["file"])
+        name = str(read_header(frame).metadata["understudy:record"])
+        return frame.resolve().with_name(name).relative_to(self.out.resolve()).as_posix()
 
 
 def _motion(context: _Context) -> RoleResult:

@@ -55,6 +55,7 @@ class RoleResult:
         seconds: Wall time of the render.
         color: The chain of color spaces, one step each.
         command: How to render it again.
+        record: The provenance record of the pictures, relative to the report.
     """
 
     role: str
@@ -67,6 +68,7 @@ class RoleResult:
     seconds: float
     color: tuple[str, ...]
     command: str
+    record: str
 
     @property
     def holds(self) -> bool:

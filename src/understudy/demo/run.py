@@ -23,6 +23,7 @@ from understudy.demo.viewers import make_viewers
 from understudy.graph.events import Event, Listener
 from understudy.graph.parsing import load_graph
 from understudy.graph.render import render_graph
+from understudy.provenance.recorder import Recorder
 
 SCHEMA = "understudy.demo/1"
 _MARKER = "demo.json"
@@ -134,7 +135,8 @@ def _run_jobs(
                 elif event["event"] == "warning":
                     on_event(event)
 
-            render_graph(load_graph(paths[job.name]), engine, on_event=hear, control=control)
+            graph = load_graph(paths[job.name])
+            render_graph(graph, engine, on_event=hear, control=control, witness=Recorder())
     return rendered
 
 

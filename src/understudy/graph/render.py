@@ -231,7 +231,8 @@ class _Render:
             if note and (write.name, note) not in self._noted:
                 self._noted.add((write.name, note))
                 self._listener({"event": "warning", "node": write.name, "frame": frame, "message": note})
-        self._tell(write, frame, {"seconds": round(seconds, 3), "confidence": confidence, "report": dict(report)})
+        told = {name: value for name, value in report.items() if name != "machine"}  # the record has it
+        self._tell(write, frame, {"seconds": round(seconds, 3), "confidence": confidence, "report": told})
 
     def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:
         for name, frame in outputs:

@@ -8,6 +8,7 @@ that the manifest names. The digest that pins a pack does not cover the record, 
 Keys of our own stand in ``properties``, with the prefix ``understudy:``.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -115,6 +116,25 @@ def read_bom(path: Path) -> Any:
         raise ValueError("is nested too deep") from None
     except ValueError as error:
         raise ValueError(f"is not JSON: {error}") from None
+
+
+def known_bom(folder: Path) -> dict[str, Any] | None:
+    """The rights record in a pack's folder, whatever it says; None where there is none that can be read."""
+    try:
+        found = read_bom(folder / BOM_NAME)
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def bom_bytes(bom: dict[str, Any]) -> bytes:
+    """A rights record as a file holds it: the bytes of ``pack.cdx.json`` where ``understudy packs bom`` wrote that."""
+    return (json.dumps(bom, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def bom_sha256(bom: dict[str, Any]) -> str:
+    """SHA-256 of ``bom_bytes``."""
+    return hashlib.sha256(bom_bytes(bom)).hexdigest()
 
 
 def record_state(manifest: PackManifest, folder: Path, digest: str) -> RecordState:

@@ -13,7 +13,7 @@ from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest, Role
 from understudy.contracts.rights import RecordState
 from understudy.packs.badge import badge_of
-from understudy.packs.bom import record_state
+from understudy.packs.bom import known_bom, record_state
 from understudy.packs.file_hash import file_sha256
 from understudy.packs.manifest import declared_files, file_problem, read_manifest
 from understudy.packs.policy import ShowPolicy
@@ -85,6 +85,7 @@ class Pack:
             badge_reasons=badge.reasons,
             rights_record=self.rights_record,
             refused=str(refused or ""),
+            bom=known_bom(self.folder),
         )
 
     def verify(self) -> None:

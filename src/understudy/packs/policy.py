@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -38,11 +38,13 @@ class ShowPolicy:
         document: What it says.
         sha256: SHA-256 of its file, for the record.
         file: The file, as messages show it to who uses it here.
+        content: Its bytes.
     """
 
     document: PolicyDocument
     sha256: str
     file: str
+    content: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def show(self) -> str:
@@ -103,7 +105,7 @@ class ShowPolicy:
     @property
     def info(self) -> PolicyInfo:
         """What a record holds of it."""
-        return PolicyInfo(show=self.show, sha256=self.sha256)
+        return PolicyInfo(show=self.show, sha256=self.sha256, source_types=self.document.record.source_types)
 
     def require(self, pack: PackInfo, *, where: str = "") -> None:
         """Refuses a pack that may not be used.
@@ -160,20 +162,38 @@ def load_policy(path: Path) -> ShowPolicy:
     where = shown(path)
     try:
         data = read_page(path, "policy", RightsError)
-        raw = parse_toml(data, path, "policy", RightsError)
     except RightsError as error:
         error.fix = error.fix or _UNTIL
         raise
     except FileNotFoundError:
         fix = f"restore it, or correct --policy or ${POLICY_VARIABLE}"
         raise RightsError("there is no such policy, so nothing is allowed", where=where, fix=fix) from None
+    return parse_policy(data, path)
+
+
+def parse_policy(data: bytes, path: Path) -> ShowPolicy:
+    """Checks the bytes of a policy file.
+
+    Args:
+        data: The bytes.
+        path: The file, for messages.
+
+    Raises:
+        RightsError: They are wrong; every problem is told with its field.
+    """
+    where = shown(path)
+    try:
+        raw = parse_toml(data, path, "policy", RightsError)
+    except RightsError as error:
+        error.fix = error.fix or _UNTIL
+        raise
     try:
         document = PolicyDocument.model_validate(raw)
     except ValidationError as error:
         raise _error(where, problems_of(error, raw, PolicyDocument, schema=SCHEMA, hints=_HINTS)) from None
     if problems := list(_further_problems(document)):
         raise _error(where, problems)
-    return ShowPolicy(document, hashlib.sha256(data).hexdigest(), where)
+    return ShowPolicy(document, hashlib.sha256(data).hexdigest(), where, data)
 
 
 def find_policy(given: str = "") -> ShowPolicy | None:
@@ -200,13 +220,13 @@ def _further_problems(document: PolicyDocument) -> Iterator[Problem]:
     tables: list[tuple[str, Rules]] = [("packs", document.packs)]
     tables += [(f"roles.{role.value}", rules) for role, rules in document.roles.items()]
     for table, rules in tables:
-        for field, pins in (("allow", rules.allow or ()), ("deny", rules.deny)):
-            yield from _pin_problems(f"{table}.{field}", pins)
-        for field, names in (("allow_licenses", rules.allow_licenses or ()), ("deny_licenses", rules.deny_licenses)):
+        for key, pins in (("allow", rules.allow or ()), ("deny", rules.deny)):
+            yield from _pin_problems(f"{table}.{key}", pins)
+        for key, names in (("allow_licenses", rules.allow_licenses or ()), ("deny_licenses", rules.deny_licenses)):
             for index, name in enumerate(names):
                 if not _IDENTIFIER.fullmatch(name):
                     fix = "write one such as Apache-2.0; a pack's expression is taken apart"
-                    yield Problem(f"{table}.{field}[{index}]", f"{quoted(name)} is no SPDX identifier", fix)
+                    yield Problem(f"{table}.{key}[{index}]", f"{quoted(name)} is no SPDX identifier", fix)
     for index, approval in enumerate(document.packs.approvals):
         for problem in _pin_problems(f"packs.approvals[{index}].pack", (approval.pack,)):
             yield Problem(f"packs.approvals[{index}].pack", problem.text, problem.fix)

@@ -16,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from understudy.contracts.errors import UnreadableFileError, UnsupportedFileError, UsageError
+from understudy.contracts.errors import UnavailableError, UnreadableFileError, UnsupportedFileError, UsageError
 from understudy.frames.atomic import atomic
 from understudy.private_file import require_private
+from understudy.provenance.certificate import PURPOSES, problem_of
 
 EMBEDDABLE = {
     ".png": "image/png",
@@ -31,9 +32,6 @@ EMBEDDABLE = {
 }
 """Extensions of the files that a manifest can be put into, and their media types."""
 
-_PURPOSES = "1.3.6.1.5.5.7.3.4\n1.3.6.1.5.5.7.3.36\n"
-"""Extended key usages a signer may have: e-mail protection and document signing (RFC 9336), as C2PA asks."""
-
 _ALGORITHMS = (
     (bytes.fromhex("06082a8648ce3d030107"), "es256"),
     (bytes.fromhex("06052b81040022"), "es384"),
@@ -44,6 +42,8 @@ _ALGORITHMS = (
 """Object identifiers of a private key (PKCS #8) and what it signs with."""
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s*([A-Za-z0-9+/=\s]+)-----END \1-----")
+_URL = re.compile(r"https?://[^\s/]\S*")
+_OF_TIMESTAMPS = ("http", "decode error", "timestamp", "time stamp", "tsa")
 _EXPIRED = {"signingCredential.expired", "claimSignature.outsideValidity"}
 _UNTRUSTED = {"signingCredential.untrusted"}
 
@@ -77,6 +77,8 @@ class Signer:
 
     def __init__(self, certificate: Path, key: Path, timestamps: str = "") -> None:
         require_available()
+        if timestamps and not _URL.fullmatch(timestamps):
+            raise UsageError("is no address of a time-stamping authority", where=timestamps, fix="give --tsa a URL")
         self._certificate = certificate
         self._key = key
         self._timestamps = timestamps
@@ -106,8 +108,10 @@ class Signer:
 
         Raises:
             UsageError: The certificate does not do: it has ended, is self-signed or is not the key's.
+            UnavailableError: The time-stamping authority does not answer.
         """
-        with _told(self._certificate):
+        self._require_fit()
+        with _told(self._certificate, self._timestamps):
             builder = self._builder(manifest, ingredients)
             builder.set_no_embed()
             signed = bytes(builder.sign(self._signer(), media_type, io.BytesIO(asset), io.BytesIO()))
@@ -123,15 +127,21 @@ class Signer:
             OutputError: It can't be written.
         """
         media_type = media_type_of(path)
+        self._require_fit()
         with (
             atomic(path) as temporary,
-            _told(self._certificate),
+            _told(self._certificate, self._timestamps),
             path.open("rb") as source,
             temporary.open("w+b") as target,
         ):
             self._builder(manifest, ingredients).sign(self._signer(), media_type, source, target)
             target.seek(0)
             self._require_sound(media_type, target, None)
+
+    def _require_fit(self) -> None:
+        """Says what is wrong with the certificate, for the library only says that something is."""
+        if problem := problem_of(self._read()[0]):
+            raise UsageError(f"signing was refused: {problem[0]}", where=str(self._certificate), fix=problem[1])
 
     def _require_sound(self, media_type: str, asset: BinaryIO, manifest: bytes | None) -> None:
         """Reads back what was signed: the library itself signs with a key that is not the certificate's."""
@@ -170,6 +180,7 @@ class Manifest:
         expired: The signer's certificate has ended.
         trusted: One of the authorities vouches for the signer.
         signer: The signer's name, and the organization's.
+        time: When it was signed, by a time-stamping authority that is trusted, UTC; empty where none says so.
         definition: The active manifest.
     """
 
@@ -177,6 +188,7 @@ class Manifest:
     expired: bool
     trusted: bool
     signer: str
+    time: str
     definition: dict[str, Any]
 
 
@@ -203,6 +215,7 @@ def read_manifest(media_type: str, asset: BinaryIO, manifest: bytes | None, anch
     active = document["manifests"][document["active_manifest"]]
     results = document.get("validation_results", {}).get("activeManifest", {})
     codes = {failure["code"] for failure in results.get("failure", ())}
+    sound = {success["code"] for success in results.get("success", ())}
     wrong = sorted(codes - _EXPIRED - _UNTRUSTED)
     info = active.get("signature_info", {})
     names = [name for name in (info.get("common_name"), info.get("issuer")) if name]
@@ -211,6 +224,7 @@ def read_manifest(media_type: str, asset: BinaryIO, manifest: bytes | None, anch
         expired=bool(codes & _EXPIRED),
         trusted=state == "Trusted" and not codes,
         signer=" of ".join(names) or "the signer",
+        time=str(info.get("time", "")) if "timeStamp.trusted" in sound else "",
         definition=active,
     )
 
@@ -246,7 +260,7 @@ def read_anchors(path: Path) -> str:
 def _context(anchors: str) -> Any:
     import c2pa
 
-    trust = {"user_anchors": anchors, "trust_config": _PURPOSES} if anchors else {}
+    trust = {"trust_config": PURPOSES} | ({"user_anchors": anchors} if anchors else {})
     settings = {
         "builder": {"thumbnail": {"enabled": False}},  # they would be larger than all the rest
         "verify": {
@@ -261,13 +275,18 @@ def _context(anchors: str) -> Any:
 
 
 @contextmanager
-def _told(certificate: Path) -> Iterator[None]:
+def _told(certificate: Path, timestamps: str) -> Iterator[None]:
     """Turns the library's errors into ours. It never tells of keys."""
     import c2pa
 
     try:
         yield
     except c2pa.C2paError as error:
+        if timestamps and any(word in str(error).lower() for word in _OF_TIMESTAMPS):
+            fix = "is it up, and an RFC 3161 authority? leave --tsa out to sign without a time stamp"
+            raise UnavailableError(
+                f"nothing was signed: no time stamp came ({_plain(error)})", where=timestamps, fix=fix
+            ) from None
         fix = "name a certificate for signing, its chain up to the authority, and its own key"
         raise UsageError(f"signing was refused: {_plain(error)}", where=str(certificate), fix=fix) from None
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from understudy.contracts.rights import Answer
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -35,7 +37,7 @@ class Operation(_Part):
         packs: The packs that play it, keys of ``packs``.
         source_type: IPTC digital source type of what it makes, a URI; empty for none.
         learned: A trained model was used.
-        generative: A model that makes content up was used.
+        generative: A model that makes content up was used: ``yes``, ``no``, or ``unknown`` where a pack does not say.
     """
 
     node: str
@@ -45,7 +47,7 @@ class Operation(_Part):
     packs: tuple[str, ...] = ()
     source_type: str = ""
     learned: bool = False
-    generative: bool = False
+    generative: Answer = "no"
 
 
 class PackEntry(_Part):
@@ -60,10 +62,11 @@ class PackEntry(_Part):
         training_basis: Where what it learned from came from; ``none`` for a classical method.
         training_evidence: What backs that.
         learned: It was trained.
-        generative: It makes content up.
+        generative: It makes content up: ``yes``, ``no``, or ``unknown`` where it does not say.
         badge: ``green``, ``amber`` or ``red`` at the time of the render; empty where it was not computed.
         badge_reasons: Why.
         bom_serial: Serial number of its rights record (``pack.cdx.json``); empty without one.
+        bom_sha256: SHA-256 of that record's file, which a published version holds; empty where it was not told.
     """
 
     pin: str = Field(min_length=1)
@@ -74,10 +77,11 @@ class PackEntry(_Part):
     training_basis: str = "unknown"
     training_evidence: str = ""
     learned: bool = True
-    generative: bool = False
+    generative: Answer = "unknown"
     badge: str = ""
     badge_reasons: tuple[str, ...] = ()
     bom_serial: str = ""
+    bom_sha256: str = ""
 
 
 class InputFile(_Part):
@@ -135,20 +139,30 @@ class ColorChain(_Part):
 
 
 class Environment(_Part):
-    """What a part of the frames was computed on.
+    """What a part of the frames was computed on: all that has to be the same for the same bytes, beside the job itself.
 
     Attributes:
         frames: Those frames; empty for a still.
-        device: ``cpu``, ``cuda:0`` ...
-        precision: What the packs computed in.
-        versions: Program or library to version.
-        platform: Operating system and processor.
+        device: Where models ran: ``cpu``, ``cuda:0``, ``openvino``; empty where none did.
+        precision: What they computed in.
+        providers: ONNX Runtime's execution providers that were in use.
+        processor: Name of the processor of the engine's machine.
+        instructions: Its widest vector instructions, by which libraries choose their code: ``avx2``, ``avx512`` ...
+        gpu: Name and compute capability of the GPU, where one was used.
+        runtimes: Library that models ran in to its version, on the engine's machine.
+        versions: Program or library to version, on the machine that read and wrote the pictures.
+        platform: Operating system and architecture of that machine.
         tiles: Node to the side of its tiles, pixels, where it was set.
     """
 
     frames: str = ""
     device: str = ""
-    precision: str = "float32"
+    precision: str = ""
+    providers: tuple[str, ...] = ()
+    processor: str = ""
+    instructions: str = ""
+    gpu: str = ""
+    runtimes: dict[str, str] = {}
     versions: dict[str, str] = {}
     platform: str = ""
     tiles: dict[str, int] = {}

@@ -149,7 +149,15 @@ def _summary(record: Record) -> dict[str, Any]:
         "quality": record.quality.model_dump(mode="json"),
         "rights": record.rights.model_dump(mode="json"),
         "packs": [
-            {"pin": pack.pin, "badge": pack.badge, "learned": pack.learned, "training": pack.training_basis}
+            {
+                "pin": pack.pin,
+                "badge": pack.badge,
+                "learned": pack.learned,
+                "generative": pack.generative,
+                "training": pack.training_basis,
+                "mlbom": pack.bom_serial,
+                "mlbom_sha256": pack.bom_sha256,
+            }
             for pack in _packs(record)
         ],
         "graphs": sorted(job.graph.sha256 for job in record.jobs.values()),

@@ -38,6 +38,7 @@ def merged(record: Record, addition: Record) -> Record:
                 "sequence": _merged_sequence(record.sequence, addition.sequence),
                 "rights": record.rights if addition.rights == ShotRights() else addition.rights,
                 "jobs": jobs,
+                "boms": record.boms | addition.boms,
                 "header": {},
                 "frames": tuple(frames.values()),
                 "pending": record.pending | addition.pending,
@@ -64,6 +65,7 @@ def settled(record: Record) -> Record:
     pending = {name: text for name, text in record.pending.items() if not set(numbers_in(text)) <= there}
     made = {entry.job for entry in frames}
     jobs = {name: job for name, job in sorted(record.jobs.items()) if name in made or pending}
+    pins = {pack.pin for job in jobs.values() for pack in job.packs}
     return record.model_copy(
         update={
             "source_type": _whole_source_type(frames),
@@ -71,6 +73,7 @@ def settled(record: Record) -> Record:
             "runs": runs_of(frames),
             "quality": quality_of(frames),
             "jobs": jobs,
+            "boms": {pin: bom for pin, bom in sorted(record.boms.items()) if pin in pins},
             "header": common,
             "frames": frames,
             "pending": pending,

@@ -182,6 +182,7 @@ class Record(_Part):
         runs: Frames that were made in one way.
         quality: Self-evaluation.
         jobs: The jobs that made the frames, by the id that is ``understudy:job`` in each frame.
+        boms: The rights record (``pack.cdx.json``, CycloneDX) of each pack, by its pin.
         header: What the headers of all files say alike.
         frames: Every frame.
         pending: Renders that have not ended, or were killed: a random name to the frames they were to make.
@@ -202,6 +203,7 @@ class Record(_Part):
     runs: tuple[Run, ...] = ()
     quality: Quality = Quality()
     jobs: dict[str, Job] = {}
+    boms: dict[str, dict[str, Any]] = {}
     header: dict[str, Any] = {}
     frames: tuple[FrameEntry, ...] = ()
     pending: dict[str, str] = {}

@@ -4,6 +4,7 @@
 Files are hashed by threads beside the render, right after they were written, while the system still has them in memory.
 """
 
+import json
 import math
 import secrets
 import threading
@@ -34,15 +35,18 @@ from understudy.graph.steps.write import WriteStep, Written, sidecar_path
 from understudy.graph.witness import Made, Scene
 from understudy.provenance.hashing import Hashes, file_hashes
 from understudy.provenance.header_facts import header_facts
-from understudy.provenance.job import InputEntry, InputFile, Job, PolicyEntry
+from understudy.provenance.job import Environment, InputEntry, InputFile, Job, PolicyEntry
 from understudy.provenance.merge import sequence_of
 from understudy.provenance.mhl import FOLDER
 from understudy.provenance.record import FileHash, FrameEntry, Generator, Origin, Record, Sequence, record_id
 from understudy.provenance.scene import (
     document_inputs,
     fps_of,
+    full_pin,
     job_of,
+    machine_of,
     nodes_above,
+    on_machine,
     origin_of,
     picture_inputs,
     source_type_of,
@@ -55,6 +59,7 @@ _SAVE_S = 30.0
 
 _MOST_WARNINGS = 100
 _THREADS = 2
+_NO_MODEL = "{}"
 _STRIDE = 4
 """A frame's low confidence is told from every fourth pixel in both directions."""
 
@@ -69,6 +74,7 @@ class _Facts:
     p05: float | None
     nan: int
     inf: int
+    machine: str
 
 
 @dataclass(slots=True)
@@ -84,6 +90,7 @@ class _Output:
     entries: list[FrameEntry] = field(default_factory=list)
     inputs: dict[str, InputEntry] = field(default_factory=dict)
     read: dict[str, dict[Path, Frame]] = field(default_factory=dict)
+    machines: dict[Frame, str] = field(default_factory=dict)
     fps: str = ""
 
 
@@ -91,12 +98,14 @@ class Recorder:
     """Puts one render on record.
 
     Args:
-        source_types: A studio's own source types, as a policy has them under ``record.source_types``.
+        source_types: A studio's own source types, as a policy has them under ``record.source_types``; None takes those
+            of the engine's policy.
     """
 
     hashes_pixels = True
 
     def __init__(self, source_types: Mapping[str, str] | None = None) -> None:
+        self._given = source_types
         self._types = SourceTypes(source_types)
         self._outputs: dict[str, _Output] = {}
         self._hashed: dict[Path, Future[Hashes]] = {}
@@ -116,6 +125,8 @@ class Recorder:
             UnderstudyError: A record can't be written, or the one that is there can't be read.
         """
         self._scene = scene
+        if self._given is None and scene.engine.policy is not None:
+            self._types = SourceTypes(scene.engine.policy.source_types)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
         try:
             self._begin(scene)
@@ -137,7 +148,8 @@ class Recorder:
         source_type = source_type_of(made, output.job, self._types, origin)
         nan, inf = _sanitized(self._scene, made)
         plate = made.outcome.plate
-        output.facts[made.frame] = _Facts(origin, source_type, made.outcome.confidence, _low(plate), nan, inf)
+        machine = json.dumps(machine_of(made), sort_keys=True)
+        output.facts[made.frame] = _Facts(origin, source_type, made.outcome.confidence, _low(plate), nan, inf, machine)
         output.fps = output.fps or fps_of(self._scene, made.node, plate.metadata)
         for entry, path, frame in picture_inputs(self._scene, made):
             self._take_input(output, entry, path, frame)
@@ -154,6 +166,7 @@ class Recorder:
         assert self._pool is not None
         output = self._outputs[node]
         facts = output.facts.pop(frame)
+        output.machines[frame] = facts.machine
         output.job = output.job.model_copy(
             update={"color": output.job.color.model_copy(update={"output": written.colorspace})}
         )
@@ -200,6 +213,7 @@ class Recorder:
                 sequence=sequence,
                 rights=scene.graph.rights or ShotRights(),
                 jobs={scene.job: job},
+                boms=_boms(scene),
                 pending={self._token: text},
             )
             output = _Output(write, store, job, sequence)
@@ -243,13 +257,10 @@ class Recorder:
         with self._lock:
             warnings = tuple(sorted(self._warnings))
         made = {entry.frame for entry in output.entries if not entry.adopted}
-        environment = output.job.environments[0].model_copy(
-            update={"frames": format_frames(number for number in made if number is not None)}
-        )
         job = output.job.model_copy(
             update={
                 "inputs": self._inputs(output),
-                "environments": (environment,) if made else (),
+                "environments": _environments(output, made),
                 "policies": tuple(self._policies[by] for by in sorted(self._policies)),
                 "warnings": warnings,
                 "finished": finished,
@@ -262,6 +273,7 @@ class Recorder:
             sequence=output.sequence.model_copy(update={"fps": output.fps}),
             rights=self._scene.graph.rights or ShotRights(),
             jobs={self._scene.job: job},
+            boms=_boms(self._scene),
             frames=tuple(output.entries),
         )
 
@@ -275,6 +287,25 @@ class Recorder:
                     files[path.name] = InputFile(file=path.name, frame=frame, size=hashes.size, sha256=hashes.sha256)
             found.append(entry.model_copy(update={"files": tuple(files[name] for name in sorted(files))}))
         return tuple(found)
+
+
+def _boms(scene: Scene) -> dict[str, dict[str, Any]]:
+    """The rights records of the packs that a render uses, by pin."""
+    return {full_pin(pack): pack.bom for pack in scene.packs.values() if pack.bom is not None}
+
+
+def _environments(output: _Output, made: set[Frame]) -> tuple[Environment, ...]:
+    """What frames were computed on. Those for which no model ran come out alike anywhere: they go with the rest."""
+    groups: dict[str, list[Frame]] = {}
+    for frame in sorted(made, key=lambda number: number or 0):
+        groups.setdefault(output.machines[frame], []).append(frame)
+    if len(groups) > 1 and (alike := groups.pop(_NO_MODEL, None)):
+        next(iter(groups.values())).extend(alike)
+    here = output.job.environments[0]
+    return tuple(
+        on_machine(here, json.loads(text), format_frames(number for number in frames if number is not None))
+        for text, frames in groups.items()
+    )
 
 
 def _now() -> str:

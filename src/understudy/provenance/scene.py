@@ -11,16 +11,19 @@ from typing import Any
 from understudy import __version__
 from understudy.contracts.engine import PackInfo
 from understudy.contracts.lights import EnvironmentLight, LightRig
+from understudy.contracts.rights import Answer
 from understudy.graph.document import Graph, InterpolateNode, MotionNode, Node, WriteNode, inputs_of
 from understudy.graph.lights_file import load_lights
 from understudy.graph.paths import files_of, with_absolute_files
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Key, Outcome, at
 from understudy.graph.witness import Made, Scene
+from understudy.packs.bom import bom_sha256
 from understudy.packs.rights import rights_facts
 from understudy.provenance.job import ColorChain, Environment, GraphEntry, InputEntry, Job, Operation, PackEntry
 from understudy.provenance.record import Origin
 from understudy.provenance.source_types import SourceTypes, strongest
+from understudy.runtimes.machine import instructions, processor
 
 _LIBRARIES = ("numpy", "OpenImageIO", "opencolorio", "OpenEXR", "opencv-python-headless")
 _RUNTIMES = ("onnxruntime", "openvino", "torch")
@@ -144,7 +147,8 @@ def _outcome(scene: Scene, made: Made, name: str, frame: Frame) -> Outcome | Non
 def _operation(name: str, node: Node, pins: Mapping[str, PackInfo], types: SourceTypes) -> Operation:
     mine = [pins[key] for key in (name, f"{name}.motion") if key in pins]
     facts = [rights_facts(pack) for pack in mine]
-    generative = any(fact.generative == "yes" for fact in facts)
+    said = {fact.generative for fact in facts}
+    generative: Answer = "yes" if "yes" in said else "unknown" if "unknown" in said else "no"
     fields = node.model_dump(mode="json", exclude_defaults=True)
     inputs = inputs_of(node)
     hidden = {"type", "pack", "motion_pack", *inputs} | ({"file"} if isinstance(node, WriteNode) else set())
@@ -154,7 +158,7 @@ def _operation(name: str, node: Node, pins: Mapping[str, PackInfo], types: Sourc
         inputs=inputs,
         parameters={field: value for field, value in fields.items() if field not in hidden},
         packs=tuple(full_pin(pack) for pack in mine),
-        source_type=types.of(node.type, generative=generative),
+        source_type=types.of(node.type, generative=generative == "yes"),
         learned=any(fact.learned for fact in facts),
         generative=generative,
     )
@@ -171,10 +175,11 @@ def _pack(pack: PackInfo) -> PackEntry:
         training_basis=facts.training_basis,
         training_evidence=str(pack.manifest.get("training", {}).get("evidence", "")),
         learned=facts.learned,
-        generative=facts.generative == "yes",
+        generative=facts.generative,
         badge=pack.badge,
         badge_reasons=pack.badge_reasons,
         bom_serial=facts.mlbom_serial,
+        bom_sha256="" if pack.bom is None else bom_sha256(pack.bom),
     )
 
 
@@ -190,11 +195,39 @@ def _environment(scene: Scene, frames: str, above: Iterable[str]) -> Environment
     tiles = {name: getattr(scene.graph.nodes[name], "tile", 0) for name in above}
     return Environment(
         frames=frames,
-        device=scene.engine.device,
         versions=versions,
         platform=f"{platform.system()} {platform.machine()}",
         tiles={name: side for name, side in tiles.items() if side},
     )
+
+
+def on_machine(here: Environment, machine: Mapping[str, Any], frames: str) -> Environment:
+    """What frames were computed on.
+
+    Args:
+        here: The machine that reads and writes the pictures.
+        machine: What an engine told of the models that ran for them; empty where none ran.
+        frames: The frames.
+    """
+    told = {"processor": processor(), "instructions": instructions()} | dict(machine)
+    return Environment.model_validate({**here.model_dump(), **told, "frames": frames})
+
+
+def machine_of(made: Made) -> dict[str, Any]:
+    """What an engine told of all models that ran for a frame; several machines are told side by side."""
+    reports = [outcome.report.get("machine") for outcome in (*made.made_from.values(), made.outcome)]
+    told = [report for report in reports if isinstance(report, dict)]
+    if not told:
+        return {}
+    found: dict[str, Any] = {}
+    for name in ("device", "precision", "processor", "instructions", "gpu"):
+        parts = [part for report in told for part in str(report.get(name, "")).split(", ")]
+        found[name] = ", ".join(dict.fromkeys(filter(None, parts)))
+    lists = [report["providers"] for report in told if isinstance(report.get("providers"), list)]
+    found["providers"] = list(dict.fromkeys(str(provider) for each in lists for provider in each))
+    versions = [report["runtimes"] for report in told if isinstance(report.get("runtimes"), dict)]
+    found["runtimes"] = {str(name): str(version) for each in versions for name, version in sorted(each.items())}
+    return found
 
 
 def fps_of(scene: Scene, node: str, attributes: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from understudy.contracts.cores import available_cores
 from understudy.contracts.errors import InputError, MissingFileError, UnreadableFileError
 from understudy.frames.sequence import Pattern, format_frames, split_pattern
 from understudy.graph.document import digest_of
+from understudy.packs.bom import bom_sha256
 from understudy.provenance.findings import Finding, Verdict, in_order
 from understudy.provenance.merge import numbers_in, settled
 from understudy.provenance.mhl import TOOL, Listed, fits, read_list
@@ -164,6 +165,10 @@ def _inconsistency(record: Record) -> str:
     for entry in record.frames:
         if entry.job not in record.jobs:
             return f"tells of no job {entry.job[:12]}, which made {entry.file}"
+    for pack in (pack for job in record.jobs.values() for pack in job.packs):
+        bom = record.boms.get(pack.pin)
+        if pack.bom_sha256 != (bom_sha256(bom) if bom is not None else ""):
+            return f"the rights record of {pack.pin.partition('#')[0]} in it is another one than it names"
     for job in record.jobs.values():
         try:
             if digest_of(job.graph.document) == job.graph.sha256:

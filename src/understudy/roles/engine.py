@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
@@ -21,7 +22,9 @@ from understudy.roles.pack_settings import PackSettings
 from understudy.roles.residency import Residency
 from understudy.roles.resident import Resident, load_resident
 from understudy.roles.upkeep import Upkeep
+from understudy.runtimes.machine import gpu_name, instructions, processor, runtimes
 from understudy.runtimes.providers import onnx_providers
+from understudy.runtimes.vram import gpu_index
 
 
 class LocalEngine:
@@ -187,17 +190,33 @@ class _Tools:
         self._control = control
         self._lease = lease
         self._draft = draft
-        self._devices: list[str] = []
+        self._packed: list[PackedModel] = []
         self._notes: list[str] = []
 
     def load(self, pin: PackPin, role: Role) -> PackedModel:
         resident = self._lease(pin, role)
-        self._devices.append(resident.packed.device)
+        self._packed.append(resident.packed)
         self._notes += [note for note in (resident.note, resident.draft_note if self._draft else "") if note]
         packed, cancelled = resident.packed, self._control.cancelled
         return replace(packed, run=lambda tensors, call: packed.run(tensors, replace(call, cancelled=cancelled)))
 
-    def report(self) -> dict[str, str]:
-        """Where the models ran, and what a runtime has to say of it."""
-        found = {"device": ", ".join(dict.fromkeys(self._devices)), "note": "; ".join(dict.fromkeys(self._notes))}
-        return {name: text for name, text in found.items() if text}
+    def report(self) -> dict[str, Any]:
+        """Where the models ran, on what, and what a runtime has to say of it."""
+        devices = list(dict.fromkeys(packed.device for packed in self._packed))
+        found = {"device": ", ".join(devices), "note": "; ".join(dict.fromkeys(self._notes))}
+        report: dict[str, Any] = {name: text for name, text in found.items() if text}
+        return report | ({"machine": self._machine(devices)} if devices else {})
+
+    def _machine(self, devices: Sequence[str]) -> dict[str, Any]:
+        """Everything of the machine that decides bytes, for records of provenance."""
+        precisions = [(packed.draft_precision if self._draft else "") or packed.precision for packed in self._packed]
+        gpus = [gpu_name(gpu_index(device)) for device in devices if device.startswith("cuda")]
+        return {
+            "device": ", ".join(devices),
+            "providers": list(dict.fromkeys(name for packed in self._packed for name in packed.providers)),
+            "precision": ", ".join(dict.fromkeys(precisions)),
+            "processor": processor(),
+            "instructions": instructions(),
+            "gpu": ", ".join(dict.fromkeys(filter(None, gpus))),
+            "runtimes": runtimes(),
+        }

@@ -58,6 +58,8 @@ class LoadedModel:
         providers: ONNX Runtime's execution providers in use; empty for Python packs.
         note: What the caller should show, such as a fallback to the CPU; empty if there is nothing to say.
         draft_note: The same of drafts alone.
+        precision: What it computes in; empty for a model on another server, which does not say.
+        draft_precision: What it computes drafts in, where that is something else.
     """
 
     model: Model
@@ -66,6 +68,8 @@ class LoadedModel:
     providers: tuple[str, ...] = ()
     note: str = ""
     draft_note: str = ""
+    precision: str = "float32"
+    draft_precision: str = ""
 
 
 def load_model(

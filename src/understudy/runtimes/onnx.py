@@ -60,9 +60,10 @@ def load_onnx(pack: PackFiles, device: str, *, precision: Precision = "float32",
         DeviceUnavailableError: CUDA was asked for by name and is not there.
     """
     graph, note = _chosen(pack.manifest, precision)
+    used: Precision = "float32" if graph is pack.manifest.runtime else "float16"
     source = read_source(pack.folder, graph, pack.manifest.weights)
     if device == "openvino":
-        return _noted(_in_openvino(pack, source), note)
+        return _noted(_in_openvino(pack, source), note, used)
     opened = open_session(source, device, vram_bytes=vram_bytes)
     loaded = _in_onnxruntime(pack, opened)
     if opened.device != "cpu":
@@ -73,7 +74,7 @@ def load_onnx(pack: PackFiles, device: str, *, precision: Precision = "float32",
                 raise
             loaded.model.close()
             loaded = _in_onnxruntime(pack, without_cuda(source, device, problem))
-    return _noted(loaded, note)
+    return _noted(loaded, note, used)
 
 
 def _chosen(manifest: PackManifest, precision: Precision) -> tuple[RuntimeSpec | WeightFile, str]:
@@ -85,8 +86,8 @@ def _chosen(manifest: PackManifest, precision: Precision) -> tuple[RuntimeSpec |
     return manifest.runtime.float16, "computes in float16"
 
 
-def _noted(loaded: LoadedModel, note: str) -> LoadedModel:
-    return replace(loaded, note="; ".join(text for text in (loaded.note, note) if text))
+def _noted(loaded: LoadedModel, note: str, precision: Precision) -> LoadedModel:
+    return replace(loaded, note="; ".join(text for text in (loaded.note, note) if text), precision=precision)
 
 
 def _in_onnxruntime(pack: PackFiles, opened: OnnxSession) -> LoadedModel:
@@ -116,6 +117,7 @@ def _in_openvino(pack: PackFiles, source: OnnxSource) -> LoadedModel:
         device="openvino",
         tensors=HwcTensors(model, pack.manifest, "openvino"),
         draft_note=f"OpenVINO computed this draft in {session.draft_precision}",
+        draft_precision=session.draft_precision,
     )
 
 

@@ -61,7 +61,7 @@ def load_remote(pack: PackFiles, *, allowed: bool) -> LoadedModel:
     said = f"version {model.version}" if model.version else "a version it does not tell"
     note = f"played by the model {spec.model} of the server at {spec.address}, {said}; its weights can't be pinned"
     tensors = HwcTensors(model, manifest, "remote")
-    return LoadedModel(model=model, device=f"remote {spec.address}", tensors=tensors, note=note)
+    return LoadedModel(model=model, device=f"remote {spec.address}", tensors=tensors, note=note, precision="")
 
 
 class RemoteModel:

@@ -24,6 +24,7 @@ from understudy.graph.document import Graph
 from understudy.graph.parsing import parse_graph
 from understudy.graph.paths import files_of
 from understudy.graph.render import render_graph
+from understudy.packs.policy import ShowPolicy, parse_policy
 from understudy.provenance.recorder import Recorder
 from understudy.service.admission import Admission
 from understudy.service.caller import Caller, caller_of
@@ -90,6 +91,7 @@ class RenderCalls:
             call.request_id = clean_request_id(request.request_id) or call.request_id
             caller = caller_of(context)
             graph = self._allowed_graph(request, caller)
+            policy = _policy(request)
             call.shared = self._roots.shared
             with _until_deadline(context, self._limits) as (cancelled, deadline):
                 cancelled.listen(self._admission.wake)
@@ -103,6 +105,7 @@ class RenderCalls:
                     yield from self._render(
                         graph,
                         request,
+                        policy,
                         caller,
                         cancelled,
                         QueuedEngine(self._queue, ticket, self._observer, self._admission, self._limits),
@@ -134,7 +137,13 @@ class RenderCalls:
         return graph
 
     def _render(
-        self, graph: Graph, request: pb.RenderRequest, caller: Caller, cancelled: CancelFlag, engine: QueuedEngine
+        self,
+        graph: Graph,
+        request: pb.RenderRequest,
+        policy: ShowPolicy | None,
+        caller: Caller,
+        cancelled: CancelFlag,
+        engine: QueuedEngine,
     ) -> Iterator[pb.RenderEvent]:
         events = RenderEvents(cancelled)
 
@@ -151,7 +160,8 @@ class RenderCalls:
                     control=Control(cancelled=cancelled.is_set),
                     ocio=request.ocio_config or engine.info().ocio_config,
                     files=_CallerFiles(self._roots, caller),
-                    witness=Recorder(),
+                    policy=policy,
+                    witness=Recorder(policy.document.record.source_types if policy else None),
                 )
             except BaseException as error:
                 events.end(error)
@@ -201,6 +211,17 @@ class RenderCalls:
             return False
         finally:
             os.close(handle)
+
+
+def _policy(request: pb.RenderRequest) -> ShowPolicy | None:
+    """The caller's show policy; it can only forbid more than the service's own does.
+
+    Raises:
+        RightsError: It is wrong, so nothing is allowed.
+    """
+    if not request.policy_toml:
+        return None
+    return parse_policy(request.policy_toml.encode(), Path("the caller's policy"))
 
 
 def _is_same(handle: int, probe: pb.FileProbe) -> bool:

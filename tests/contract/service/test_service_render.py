@@ -25,6 +25,7 @@ from understudy.contracts.errors import (
     GraphError,
     JobCancelledError,
     MissingFileError,
+    RightsError,
     UnderstudyError,
     UsageError,
 )
@@ -32,6 +33,7 @@ from understudy.contracts.plate import blank_plate
 from understudy.frames.write import write_plate
 from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
+from understudy.packs.policy import load_policy
 from understudy.provenance.recorder import Recorder
 from understudy.provenance.verify import verify
 from understudy.roles.engine import LocalEngine
@@ -39,6 +41,7 @@ from understudy.service import access as access_module
 from understudy.service.roots import FilesSettings
 from understudy.service.server import Service
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
+from unit.packs.policies import write_policy
 
 FRAMES = (1001, 1002, 1003)
 
@@ -142,6 +145,55 @@ def test_the_frames_and_events_are_those_of_a_local_render(service: Service, loc
     assert there[-1]["event"] == "done"
     skipped = render(service.address, upscale(shot), resume=True)
     assert [event["skipped"] for event in skipped if event["event"] == "frame"] == [True] * 3
+
+
+def test_a_callers_policy_and_its_source_types_reach_the_record(
+    service: Service, local: LocalEngine, shot: Path, tmp_path: Path
+) -> None:
+    rules = write_policy(
+        tmp_path / "show.toml", '[packs]\ndeny = ["bicubic"]\n[record.source_types]\nupscale = "digitalArt"\n'
+    )
+    policy = load_policy(rules)
+    types = policy.document.record.source_types
+    here: list[dict[str, Any]] = []
+    render_graph(parse_graph(upscale(shot)), local, on_event=here.append, policy=policy, witness=Recorder(types))
+    want = document_of(shot / "out")
+    shutil.rmtree(shot / "out")
+    (shot / "out").mkdir()
+    there = render(service.address, upscale(shot), policy=policy.content)
+    assert document_of(shot / "out") == want
+    (job,) = want["jobs"].values()
+    assert job["policies"] == [{"by": "caller", "show": "ABC", "sha256": policy.sha256}]
+    assert want["frames"][0]["source_type"].endswith("/digitalArt")
+    assert [event for event in there if event["event"] == "policy"] == [e for e in here if e["event"] == "policy"]
+    (machine,) = job["environments"]
+    assert (machine["device"], machine["precision"]) == ("cpu", "float32")
+    assert machine["processor"]
+    assert machine["instructions"]
+    assert machine["runtimes"]["numpy"]
+    assert {pack["pin"] for pack in job["packs"]} == set(want["boms"])
+
+
+def document_of(folder: Path) -> dict[str, Any]:
+    """The record of a folder without its times."""
+    (path,) = folder.glob("*.provenance.json")
+    document: dict[str, Any] = json.loads(path.read_bytes())
+    del document["created"], document["updated"]
+    for job in document["jobs"].values():
+        del job["started"], job["finished"]
+    return document
+
+
+def test_a_callers_policy_refuses_by_reference_too(service: Service, shot: Path, tmp_path: Path) -> None:
+    deny = write_policy(tmp_path / "show.toml", '[packs]\ndeny = ["lanczos"]\n').read_bytes()
+    for content, sentence in (
+        (deny, "refuses lanczos"),
+        (b"[show]", "the caller's policy"),
+        (b"\xff", "the caller's policy"),
+    ):
+        with pytest.raises(RightsError, match=sentence):
+            render(service.address, upscale(shot), policy=content)
+    assert list((shot / "out").iterdir()) == []
 
 
 def test_errors_are_those_of_a_local_render(service: Service, local: LocalEngine, shot: Path) -> None:

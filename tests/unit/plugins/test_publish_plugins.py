@@ -27,7 +27,7 @@ _FOLDER = _SHARE / "plugins" / "publish"
 _NAMES = [
     "CollectSequences", "CollectUnderstudy", "ValidateFrames", "ValidateFramesReadable", "ValidateColor",
     "ValidatePicture", "ValidateRecord", "ValidatePacks", "ValidateRights", "ValidateQuality", "ExtractReview",
-    "IntegrateVersion",
+    "ExtractRights", "IntegrateVersion",
 ]  # fmt: skip
 
 # A host's Python: isolated, no site-packages; what it may import stands on its path alone.

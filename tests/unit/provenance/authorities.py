@@ -63,7 +63,7 @@ class Authority:
         self._name = name
         self._key = make_key()
         now = dt.datetime.now(dt.UTC)
-        self._certificate = (
+        self.certificate = (
             self._builder(self._key, _name(name), now - dt.timedelta(days=9), now + dt.timedelta(days=999))
             .issuer_name(_name(name))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -71,27 +71,60 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         self.file = folder / f"{name}.pem"
-        self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def signer(self, name: str, *, kind: str = "p256", days: float = 9, seconds: float = 0) -> Identity:
         """A signer whose certificate ends after some days and seconds."""
-        key = make_key(kind)
         end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days, seconds=seconds)
-        certificate = (
-            self._builder(key, _name(name), min(end, dt.datetime.now(dt.UTC)) - dt.timedelta(days=5), end)
-            .issuer_name(self._certificate.subject)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        return self.issue(name, kind=kind, start=min(end, dt.datetime.now(dt.UTC)) - dt.timedelta(days=5), end=end)
+
+    def issue(
+        self,
+        name: str,
+        *,
+        kind: str = "p256",
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        purposes: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
+        only_purpose: bool = False,
+        may_sign: bool = True,
+        is_authority: bool = False,
+        above: tuple[x509.Certificate, ...] | None = None,
+    ) -> Identity:
+        """A certificate of whatever kind, and its chain: ``above``, or this authority's own."""
+        key = make_key(kind)
+        now = dt.datetime.now(dt.UTC)
+        builder = (
+            self._builder(key, _name(name), start or now - dt.timedelta(days=5), end or now + dt.timedelta(days=9))
+            .issuer_name(self.certificate.subject)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
         )
+        if may_sign:
+            builder = builder.add_extension(_usage(authority=is_authority), critical=True)
+        if purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(list(purposes)), critical=only_purpose)
+        certificate = builder.sign(self._key, hashes.SHA256())
         identity = Identity(self._folder / f"{name}.chain.pem", self._folder / f"{name}.key.pem")
-        chain = (certificate, self._certificate)
+        chain = (certificate, *((self.certificate,) if above is None else above))
         identity.certificate.write_bytes(b"".join(c.public_bytes(serialization.Encoding.PEM) for c in chain))
         identity.key.write_bytes(pem(key))
         identity.key.chmod(0o600)
         return identity
+
+    def below(self, name: str) -> "Authority":
+        """An intermediate authority, whose own certificate this one issued."""
+        now = dt.datetime.now(dt.UTC)
+        lower = Authority(self._folder, name)
+        lower.certificate = (
+            self._builder(lower._key, _name(name), now - dt.timedelta(days=9), now + dt.timedelta(days=99))
+            .issuer_name(self.certificate.subject)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(authority=True), critical=True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return lower
 
     @staticmethod
     def _builder(key: Key, name: x509.Name, start: dt.datetime, end: dt.datetime) -> x509.CertificateBuilder:

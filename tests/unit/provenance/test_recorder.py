@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders write their records: complete, merged, resumed, and never blessing what they did not make."""
 
+import hashlib
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -11,23 +13,31 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from understudy.contracts.engine import Control
 from understudy.contracts.errors import JobCancelledError, OutputError, UnreadableFileError, UsageError
+from understudy.contracts.plate import blank_plate
 from understudy.contracts.shot_rights import ShotRights
 from understudy.frames.header import read_header
 from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
+from understudy.graph.steps.step import Outcome
+from understudy.graph.witness import Made
+from understudy.packs.bom import bom_sha256
 from understudy.provenance.diff import differences_of
+from understudy.provenance.job import Environment
 from understudy.provenance.merge import merged
 from understudy.provenance.mhl import CHAIN_NAMESPACE, NAMESPACE, c4_id
 from understudy.provenance.record import Record
 from understudy.provenance.record_file import find_records, read_record, record_bytes, write_record
 from understudy.provenance.recorder import Recorder
+from understudy.provenance.scene import machine_of, on_machine
 from understudy.provenance.source_types import COMPOSITE, ENHANCED, TRAINED
 from understudy.provenance.verify import verify
 from understudy.roles.engine import LocalEngine
+from unit.packs.policies import policy
 from unit.provenance.records import record_with
 from unit.provenance.shots import grade, render, retime, write_shot
 
@@ -71,6 +81,21 @@ def test_a_record_tells_what_was_made_of_what(source: str, tmp_path: Path) -> No
     assert [operation.type for operation in job.operations] == ["read", "interpolate", "write"]
     assert job.operations[1].parameters == {"speed": "1/2"}
     assert not job.operations[1].learned
+    assert job.operations[1].generative == "no"
+    assert {pack.pin: pack.bom_sha256 for pack in job.packs} == {
+        pin: bom_sha256(bom) for pin, bom in record.boms.items()
+    }
+    for pack in job.packs:
+        shipped = Path(__file__).parents[3] / "models" / pack.pin.partition("@")[0] / "pack.cdx.json"
+        if shipped.is_file():
+            assert pack.bom_sha256 == hashlib.sha256(shipped.read_bytes()).hexdigest(), "the very file"
+    (machine,) = job.environments
+    assert (machine.device, machine.precision, machine.platform) == (
+        "cpu", "float32", f"{platform.system()} {platform.machine()}",
+    )  # fmt: skip
+    assert machine.processor
+    assert machine.instructions
+    assert machine.runtimes.keys() >= {"numpy"}
     assert {pack.role for pack in job.packs} == {"interpolate", "motion"}
     assert all(pack.training_basis == "none" and len(pack.pin.partition("#")[2]) == 64 for pack in job.packs)
     assert [file.file for file in job.inputs[0].files] == [f"plate.{n}.exr" for n in range(1001, 1005)]
@@ -328,6 +353,38 @@ def test_a_studio_has_its_own_source_types(source: str, tmp_path: Path) -> None:
     assert only_record(tmp_path / "out").source_type == COMPOSITE
     with pytest.raises(UsageError, match="no operation"):
         Recorder({"nothing": ""})
+
+
+def test_an_engine_s_policy_has_its_source_types_put_on_record(source: str, tmp_path: Path) -> None:
+    rules = policy('[record.source_types]\ninterpolate = "compositeWithTrainedAlgorithmicMedia"\n')
+    engine = LocalEngine(device="cpu", policy=rules)
+    try:
+        render_graph(parse_graph(retime(source, str(tmp_path / "out/r.%04d.exr"))), engine, frames="1002",
+                     witness=Recorder())  # fmt: skip
+    finally:
+        engine.close()
+    assert only_record(tmp_path / "out").source_type == COMPOSITE
+
+
+def test_frames_for_which_no_model_ran_name_no_device(source: str, tmp_path: Path) -> None:
+    render(grade(source, str(tmp_path / "out/r.%04d.exr")))
+    (job,) = only_record(tmp_path / "out").jobs.values()
+    (machine,) = job.environments
+    assert (machine.device, machine.precision, machine.providers, machine.frames) == ("", "", (), "1001-1004")
+    assert machine.processor
+
+
+def test_what_an_engine_tells_of_its_machine_is_taken_with_care() -> None:
+    told = {"device": "cuda:0", "providers": ["CUDAExecutionProvider"], "runtimes": {"onnxruntime": "1.0"}, "gpu": "X"}
+    wrong = {"device": 3, "providers": "none", "runtimes": ["x"], "else": object}
+    plate = blank_plate(np.zeros((1, 1, 3), np.float32), ("R", "G", "B"), colorspace="ACEScg")
+    first, last = Outcome(plate=plate, report={"machine": told}), Outcome(plate=plate, report={"machine": wrong})
+    made = Made("out", 1, last, {("a", 1): first, ("b", 1): Outcome(plate=plate, report={"machine": 7})})
+    machine = on_machine(Environment(platform="here"), machine_of(made), "1")
+    assert (machine.device, machine.providers, machine.runtimes) == (
+        "cuda:0, 3", ("CUDAExecutionProvider",), {"onnxruntime": "1.0"},
+    )  # fmt: skip
+    assert (machine.gpu, machine.platform, machine.frames) == ("X", "here", "1")
 
 
 def test_values_that_were_no_numbers_are_counted(tmp_path: Path) -> None:

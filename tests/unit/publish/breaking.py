@@ -96,10 +96,11 @@ def of_packs(change: Callable[[PackEntry], PackEntry]) -> Callable[[Record], Rec
 def packs(**changes: Any) -> Callable[[Shot], None]:
     """Records the interpolation pack as another kind of pack."""
 
-    def change(pack: PackEntry) -> PackEntry:
-        return pack.model_copy(update=changes) if pack.role == "interpolate" else pack
+    return lambda shot: shot.rewrite(of_packs(_of_interpolation(**changes)))
 
-    return lambda shot: shot.rewrite(of_packs(change))
+
+def _of_interpolation(**changes: Any) -> Callable[[PackEntry], PackEntry]:
+    return lambda pack: pack.model_copy(update=changes) if pack.role == "interpolate" else pack
 
 
 def rights(**changes: Any) -> Callable[[Record], Record]:
@@ -293,9 +294,9 @@ def mixed(shot: Shot) -> None:
         frames = tuple(
             entry.model_copy(update={"job": other} if entry.frame == 1006 else {}) for entry in record.frames
         )
-        return record.model_copy(
-            update={"jobs": {name: one, other: one.model_copy(update={"packs": newer})}, "frames": frames}
-        )
+        boms = record.boms | {pin.replace("@1.", "@2."): bom for pin, bom in record.boms.items()}
+        jobs = {name: one, other: one.model_copy(update={"packs": newer})}
+        return record.model_copy(update={"jobs": jobs, "boms": boms, "frames": frames})
 
     shot.rewrite(changed)
 
@@ -307,6 +308,22 @@ def doubtful(shot: Shot) -> None:
             for entry in record.frames
         )
         return record.model_copy(update={"frames": frames})
+
+    shot.rewrite(changed)
+
+
+def lose_bom(shot: Shot) -> None:
+    def changed(record: Record) -> Record:
+        boms = {pin: bom for pin, bom in record.boms.items() if "flow-projection" not in pin}
+        return record.model_copy(update={"boms": boms})
+
+    both(of_packs(_of_interpolation(bom_sha256="")), changed)(shot)
+
+
+def swap_bom(shot: Shot) -> None:
+    def changed(record: Record) -> Record:
+        boms = {pin: bom | ({"version": 2} if "flow-projection" in pin else {}) for pin, bom in record.boms.items()}
+        return record.model_copy(update={"boms": boms})
 
     shot.rewrite(changed)
 

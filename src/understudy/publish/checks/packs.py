@@ -56,7 +56,16 @@ UNKNOWN = Check(
     fix="ask the pack's author, or take another pack",
 )
 
-CHECKS = (REFUSED, DIGEST, LICENSE, MIXED, UNKNOWN)
+NO_BOM = Check(
+    name="pack-record-missing",
+    severity="warning",
+    family="packs",
+    title="A model came without its rights record",
+    catches="the provenance record does not hold the ``pack.cdx.json`` of a pack, so the version will not either",
+    fix="run understudy packs bom on the pack's folder, and render again",
+)
+
+CHECKS = (REFUSED, DIGEST, LICENSE, MIXED, UNKNOWN, NO_BOM)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -77,6 +86,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield check.found(text, frames=users[pin], fix=fix)
         elif pack.training_basis == "unknown":
             yield UNKNOWN.found(f"nobody said what {_short(pin)} learned from", frames=users[pin])
+        elif not pack.bom_sha256:
+            yield NO_BOM.found(f"the record holds no rights record of {_short(pin)}", frames=users[pin])
     yield from _mixed(packs, users)
 
 
@@ -115,8 +126,8 @@ def _broken(rules: Rules, pack: PackEntry, pin: PackPin, policy: ShowPolicy) -> 
         yield f'"{denied}" is on its list of packs that are denied'
     if policy.allows(pin, pack.role) is False:
         yield "it is not on its list of packs that are allowed"
-    if rules.generative is False and pack.generative:
-        yield "it invents content"
+    if rules.generative is False and pack.generative != "no":
+        yield "it invents content" if pack.generative == "yes" else "it does not say that it invents nothing"
     if rules.minimum_badge and (not pack.badge or COLORS.index(pack.badge) > COLORS.index(rules.minimum_badge)):
         why = f" ({pack.badge_reasons[0]})" if pack.badge_reasons else ""
         yield f"its badge is {pack.badge or 'not known'}{why}, and {rules.minimum_badge} is asked"

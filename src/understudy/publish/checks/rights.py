@@ -12,7 +12,7 @@ CONSENT = Check(
     severity="error",
     family="rights",
     title="No consent for a person in this shot",
-    catches="a person can be recognized, a node invents content, and the record names no consent",
+    catches="a person can be recognized, a node invents content or relights, and the record names no consent",
     fix="get the consent, and give its reference in the graph's rights block or with --rights",
 )
 APPROVAL = Check(
@@ -62,14 +62,20 @@ def find(subject: Subject) -> Iterator[Finding]:
     rights = record.rights
     generative = _made_by(record, generative=True)
     relit = _made_by(record, generative=False)
-    if rights.talent and generative and not rights.consent:
-        text = "a person can be recognized, the frames are partly invented, and no consent is named"
-        yield CONSENT.found(text, frames=generative)
-    elif rights.talent and relit:
-        given = f"; the consents named are {', '.join(rights.consent)}" if rights.consent else ""
-        yield TALENT_RELIGHT.found(
-            f"a person can be recognized, and the light on them was changed{given}", frames=relit
+    if rights.talent and (generative or relit) and not rights.consent:
+        invented = any(one.generative == "yes" for job in record.jobs.values() for one in job.operations)
+        what = (
+            "the frames are partly invented"
+            if invented
+            else "a pack does not say that it invents nothing"
+            if generative
+            else "the light on them was changed"
         )
+        yield CONSENT.found(f"a person can be recognized, {what}, and no consent is named", frames=generative or relit)
+    elif rights.talent and relit:
+        given = ", ".join(rights.consent)
+        text = f"a person can be recognized, and the light on them was changed; the consents named are {given}"
+        yield TALENT_RELIGHT.found(text, frames=relit)
     if rights.talent is None and (generative or relit):
         yield TALENT_UNKNOWN.found("nobody said whether a person can be recognized in the shot")
     if subject.is_final and subject.rules.final_needs_approval and not rights.approval:
@@ -81,10 +87,10 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _made_by(record: Record, *, generative: bool) -> list[FrameNumber]:
-    """Frames whose job has an operation that invents content, or one that relights."""
+    """Frames whose job has an operation that invents content or does not say that it does not, or one that relights."""
     jobs = {
         name
         for name, job in record.jobs.items()
-        if any(one.generative if generative else one.type == "relight" for one in job.operations)
+        if any(one.generative != "no" if generative else one.type == "relight" for one in job.operations)
     }
     return [entry.frame for entry in record.frames if entry.job in jobs]

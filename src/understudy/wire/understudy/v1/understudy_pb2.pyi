@@ -384,7 +384,7 @@ class ReachResponse(_message.Message):
     def __init__(self, reached: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class RenderRequest(_message.Message):
-    __slots__ = ("request_id", "graph", "frames", "draft", "resume", "priority", "user", "ocio_config")
+    __slots__ = ("request_id", "graph", "frames", "draft", "resume", "priority", "user", "ocio_config", "policy_toml")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -393,6 +393,7 @@ class RenderRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     OCIO_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    POLICY_TOML_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     graph: str
     frames: str
@@ -401,7 +402,8 @@ class RenderRequest(_message.Message):
     priority: Priority
     user: str
     ocio_config: str
-    def __init__(self, request_id: _Optional[str] = ..., graph: _Optional[str] = ..., frames: _Optional[str] = ..., draft: bool = ..., resume: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., user: _Optional[str] = ..., ocio_config: _Optional[str] = ...) -> None: ...
+    policy_toml: str
+    def __init__(self, request_id: _Optional[str] = ..., graph: _Optional[str] = ..., frames: _Optional[str] = ..., draft: bool = ..., resume: bool = ..., priority: _Optional[_Union[Priority, str]] = ..., user: _Optional[str] = ..., ocio_config: _Optional[str] = ..., policy_toml: _Optional[str] = ...) -> None: ...
 
 class RenderEvent(_message.Message):
     __slots__ = ("event_json",)
@@ -422,7 +424,7 @@ class SearchFolder(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., folder: _Optional[str] = ...) -> None: ...
 
 class PackInfo(_message.Message):
-    __slots__ = ("pin", "role", "title", "description", "draft", "source", "manifest_json", "badge", "badge_reasons", "rights_record", "refused")
+    __slots__ = ("pin", "role", "title", "description", "draft", "source", "manifest_json", "badge", "badge_reasons", "rights_record", "refused", "rights_json")
     PIN_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -434,6 +436,7 @@ class PackInfo(_message.Message):
     BADGE_REASONS_FIELD_NUMBER: _ClassVar[int]
     RIGHTS_RECORD_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_JSON_FIELD_NUMBER: _ClassVar[int]
     pin: PackPin
     role: str
     title: str
@@ -445,15 +448,25 @@ class PackInfo(_message.Message):
     badge_reasons: _containers.RepeatedScalarFieldContainer[str]
     rights_record: str
     refused: str
-    def __init__(self, pin: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., draft: _Optional[str] = ..., source: _Optional[str] = ..., manifest_json: _Optional[str] = ..., badge: _Optional[str] = ..., badge_reasons: _Optional[_Iterable[str]] = ..., rights_record: _Optional[str] = ..., refused: _Optional[str] = ...) -> None: ...
+    rights_json: str
+    def __init__(self, pin: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., draft: _Optional[str] = ..., source: _Optional[str] = ..., manifest_json: _Optional[str] = ..., badge: _Optional[str] = ..., badge_reasons: _Optional[_Iterable[str]] = ..., rights_record: _Optional[str] = ..., refused: _Optional[str] = ..., rights_json: _Optional[str] = ...) -> None: ...
 
 class PolicyInfo(_message.Message):
-    __slots__ = ("show", "sha256")
+    __slots__ = ("show", "sha256", "source_types")
+    class SourceTypesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SHOW_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_TYPES_FIELD_NUMBER: _ClassVar[int]
     show: str
     sha256: str
-    def __init__(self, show: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
+    source_types: _containers.ScalarMap[str, str]
+    def __init__(self, show: _Optional[str] = ..., sha256: _Optional[str] = ..., source_types: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PackFailure(_message.Message):
     __slots__ = ("path", "problem", "fix")
