@@ -182,7 +182,7 @@ def _find(solids: Solids, rays: Rays, grid: int) -> Surfaces:
 def _shade(dice: Dice, surfaces: Surfaces, height: int, width: int) -> Shaded:
     count = len(surfaces.up)
     light = draw_light(dice, surfaces.up)
-    materials = draw_materials(dice, count, SHEETS + SHAPES, max(24, 3 * max(height, width) // 4))
+    materials = draw_materials(dice, count, SHEETS + SHAPES, max(24, 5 * max(height, width) // 8))
     point, normal, view = surfaces.point, surfaces.normal, surfaces.view
     fade = torch.exp(-(surfaces.far - surfaces.far.amin(dim=1, keepdim=True)).clamp_min(0) / 4)
     albedo = materials.albedo(point, normal, surfaces.part, fade)

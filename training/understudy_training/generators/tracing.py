@@ -67,7 +67,7 @@ def hits(solids: Solids, table: Tensor, rays: Rays) -> tuple[Tensor, Tensor]:
     return torch.where(inside, t, plane), inside | beyond
 
 
-def shadow(table: Tensor, points: Tensor, toward: Tensor, softness: Tensor, *, steps: int = 14) -> Tensor:
+def shadow(table: Tensor, points: Tensor, toward: Tensor, softness: Tensor, *, steps: int = 12) -> Tensor:
     """How much of a light reaches points: 1 all, 0 none (soft shadows after Quilez).
 
     Args:

@@ -5,6 +5,8 @@ The picture is averaged over whole blocks of pixels until its longer side is at 
 for that, and its answers are enlarged along the plate's own edges. So the network costs an 8K plate what it costs HD.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -51,10 +53,9 @@ class WholePicture(nn.Module):
             Unit normals ``(1, 3, h, w)`` in camera space, albedo ``(1, 3, h, w)`` (0.18 for the middle of the
             picture's range) and confidence ``(1, 1, h, w)`` in 0-1.
         """
-        image = image.clamp(-_LARGEST, _LARGEST)
         size = torch._shape_as_tensor(image)[2:]  # noqa: SLF001 - keeps the size free in a traced graph
         block = (size.max() + self.work_side - 1).div(self.work_side, rounding_mode="floor")
-        small = _averaged(image, size, block)
+        small = _averaged(image.clamp(-_LARGEST, _LARGEST), size, block)
         level = level_of(small)
         low = torch._shape_as_tensor(small)[2:]  # noqa: SLF001 - as above
         rest = (-low) % STRIDE
@@ -62,13 +63,15 @@ class WholePicture(nn.Module):
         padded = functional.pad(seen, (0, rest[1], 0, rest[0]), mode="replicate")
         answer = read(self.network(padded)[:, :, : small.shape[2], : small.shape[3]])
         kappa = self.temper[0] * answer.kappa ** self.temper[1]
-        sure = within(kappa, self.cosine)
-        values = torch.cat([answer.normal, answer.shading, sure], dim=1)
-        values = _enlarged(values, _guide(small, level), image, level, low * block)
-        normal = values[:, :3]
+        guide = _guide(small, level)
+        large = _Large(low * block, (image.shape[2], image.shape[3]))
+        # One result after the other: each step of an 8K plate takes hundreds of megabytes.
+        detail = _guide(image, level) - large(guide)
+        normal = large(answer.normal) + large(_slope(answer.normal, guide)) * detail
         normal = normal / (normal.square().sum(dim=1, keepdim=True) + 1e-12).sqrt()
-        albedo = (image / level).clamp_min(0) * torch.exp(-values[:, 3:6].clamp(-12, 12)) * _GRAY
-        return normal, albedo.clamp_max(_LARGEST), values[:, 6:].clamp(0, 1)
+        shading = large(answer.shading) + large(_slope(answer.shading, guide)) * detail
+        albedo = (image / level).clamp_min(0) * (_GRAY * torch.exp(-shading.clamp(-12, 12)))
+        return normal, albedo.clamp_max(_LARGEST), large(within(kappa, self.cosine)).clamp(0, 1)
 
 
 def _averaged(image: Tensor, size: Tensor, block: Tensor) -> Tensor:
@@ -85,23 +88,28 @@ def _guide(image: Tensor, level: Tensor) -> Tensor:
     return torch.log2((luma(image) / level).clamp_max(256.0) + 1 / 16)
 
 
-def _enlarged(values: Tensor, guide: Tensor, image: Tensor, level: Tensor, size: Tensor) -> Tensor:
-    """Enlarges along edges: what the plate shows beyond its small copy moves the values as it does nearby.
+def _slope(values: Tensor, guide: Tensor) -> Tensor:
+    """By how much values change with the guide nearby.
 
-    That is a guided filter (He, Sun and Tang 2010) of what enlarging leaves out only: a picture that was not made
-    small keeps its values.
+    Times what enlarging leaves out of the guide it is what it leaves out of the values: a guided filter (He, Sun and
+    Tang 2010) of that alone, so that a picture that was not made small keeps its values.
     """
-    mean, level_here = _around(values), _around(guide)
-    together = _around(values * guide) - mean * level_here
-    slope = together / (_around(guide * guide) - level_here * level_here + _EVEN)
-    height, width = image.shape[2:]
+    mean, level = _around(values), _around(guide)
+    together = _around(values * guide) - mean * level
+    return together / (_around(guide * guide) - level * level + _EVEN)
 
-    def enlarged(part: Tensor) -> Tensor:
-        return functional.interpolate(part, size=(size[0], size[1]), mode="bilinear", align_corners=False)[
-            :, :, :height, :width
-        ]
 
-    return enlarged(values) + enlarged(slope) * (_guide(image, level) - enlarged(guide))
+@dataclass(frozen=True, slots=True)
+class _Large:
+    """Enlarges bilinearly to ``size`` and takes the plate's part of it."""
+
+    size: Tensor
+    plate: tuple[int, int]
+
+    def __call__(self, part: Tensor) -> Tensor:
+        size = (self.size[0], self.size[1])
+        whole = functional.interpolate(part, size=size, mode="bilinear", align_corners=False)
+        return whole[:, :, : self.plate[0], : self.plate[1]]
 
 
 def _around(values: Tensor) -> Tensor:
