@@ -28,7 +28,16 @@ from understudy_training.warping import densify, fill, project, sharp_warp, warp
 
 pytestmark = pytest.mark.torch
 _MODELS = Path(__file__).resolve().parents[2] / "models"
-_TINY = {"scenes": 1, "side": 48, "held_out": 1, "stock": [8, 64, 10], "motion": [1, 4], "widths": [8, 8, 8]}
+_TINY = {
+    "scenes": 1,
+    "estimated": 3,
+    "estimated_share": 0.0,
+    "side": 48,
+    "held_out": 1,
+    "stock": [8, 64, 10],
+    "motion": [1, 4],
+    "widths": [8, 8, 8],
+}
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learns to correct where the picture between two frames comes from; see ``networks.interpolate``.
 
-Scenes come from ``generators.layers`` with the truth at any time. The vectors that the network is given are true ones
-roughened on the fly, and ones that OpenCV's search estimated on a stock of scenes.
+Scenes come from ``generators.layers`` with the truth at any time. Drawing them costs many times what a step does, so a
+stock of them is used over and over: mirrored, turned, with colors and frames exchanged. The vectors that the network is
+given are true ones, roughened anew each time, or those that OpenCV's search estimated.
 """
 
 import os
@@ -32,7 +33,17 @@ GOOD = 0.02
 
 _LOOK = Look(exposure=0.0, noise=0.0)
 _STOCK, _HELD_OUT, _FIT = 51, 4, 6
-_VECTORS = {"forward", "backward", "true_a", "true_b"}
+_TRUE = ("picture", "forward", "seen", "backward", "seen_back")
+_OF_MOMENTS = ("time", "truth", "true_a", "true_b", "shows_a", "shows_b")
+_VECTORS = {"forward", "backward", "estimated_forward", "estimated_backward", "true_a", "true_b"}
+_EXCHANGED = {
+    "picture": "next",
+    "forward": "backward",
+    "estimated_forward": "estimated_backward",
+    "seen": "seen_back",
+    "true_a": "true_b",
+    "shows_a": "shows_b",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +51,27 @@ class Options:
     """The recipe's ``[options]``.
 
     Attributes:
-        scenes: Scenes drawn for a batch; each gives a sample for each of ``moments``.
-        moments: Times drawn for a batch.
+        scenes: Scenes of a part of the stock.
+        parts: Parts that a batch takes, each at one of its moments.
+        moments: Times at which the truth of a scene is known.
         side: Pixels along a crop's side; a multiple of 8.
         motion: Least and most spread of layers' shifts, pixels.
         widths: Channels of the network at a half, a quarter and an eighth of the size.
         blocks: Its residual blocks there.
-        estimated: Scenes whose motion OpenCV estimates, once for the run.
-        estimated_share: Share of batches taken from those.
+        estimated: Scenes of the whole stock, whose motion OpenCV estimates once for the run.
+        estimated_share: Share of parts that are given with estimated vectors; 0 needs no OpenCV.
         held_out: Scenes of the validation.
         stock: Pictures that layers are cut from, pixels along their sides, and shapes that they are cut out by.
     """
 
     scenes: int = 16
+    parts: int = 2
     moments: int = 2
     side: int = 192
     motion: tuple[float, float] = (0.5, 24.0)
     widths: tuple[int, int, int] = (32, 56, 96)
     blocks: tuple[int, int, int] = (1, 1, 2)
-    estimated: int = 0
+    estimated: int = 2560
     estimated_share: float = 0.5
     held_out: int = 16
     stock: tuple[int, int, int] = (256, 384, 240)
@@ -66,7 +79,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.side % 8:
             raise ValueError("side: must be a multiple of 8")
-        for name in ("scenes", "moments", "held_out"):
+        for name in ("scenes", "parts", "moments", "estimated", "held_out"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1")
 
@@ -91,12 +104,17 @@ class InterpolateTask:
     def batch(self, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         """Evidence and truth, from roughened or from estimated vectors."""
         options, dice = self._options, np.random.default_rng(rng.initial_seed())
-        if options.estimated and dice.random() < options.estimated_share:
-            return self._estimated(dice, device)
-        scenes = self._scenes(rng, dice, device, options.scenes)
-        true = (scenes["picture"], scenes["forward"], scenes["seen"], scenes["backward"], scenes["seen_back"])
-        scenes["forward"], scenes["backward"] = roughen(rng, dice, *true)
-        return _samples(scenes)
+        parts = []
+        for _ in range(options.parts):
+            scenes = self._part(int(dice.integers(-(-options.estimated // options.scenes))), device)
+            scenes = _varied(_at_moment(scenes, int(dice.integers(options.moments))), dice)
+            if dice.random() < options.estimated_share:
+                scenes |= {name: scenes[f"estimated_{name}"] for name in ("forward", "backward")}
+            else:
+                rough = roughen(rng, dice, *(scenes[name] for name in _TRUE))
+                scenes |= dict(zip(("forward", "backward"), rough, strict=True))
+            parts.append(_samples(scenes))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Distance of the picture, its detail, vectors and shares; and how well the confidence foresees the error."""
@@ -142,18 +160,17 @@ class InterpolateTask:
     def extras(self, network: nn.Module) -> Extras:
         """The calibration of its confidence, fitted on scenes of their own and judged on the validation's."""
         network = network.float().eval()
-        kind = "estimated" if self._options.estimated else "rough"
+        kind = "estimated" if self._options.estimated_share else "rough"
         fit, held_out = (_outcome(network, self._validation(torch.device("cpu"), s)[kind]) for s in (_FIT, _HELD_OUT))
         return report(fit, held_out, GOOD)
 
     def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
         """Rows of: first frame, classical middle, true middle, second frame, error of the classical one."""
-        options = self._options
         samples = self.batch(rng, device)
         given = Course(samples["to_a"], samples["to_b"], samples["weight"])
         made = compose(samples, given)
         columns = [samples["first"], made, samples["truth"], samples["second"], (made - samples["truth"]).abs() * 4]
-        rows = torch.cat([picture[: options.scenes][:6] for picture in columns], dim=3)
+        rows = torch.cat([picture[:6] for picture in columns], dim=3)
         sheet = torch.cat(list(rows), dim=1).clamp(0, 1)
         return (sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu()
 
@@ -197,45 +214,27 @@ class InterpolateTask:
             "shows_b": each([layers.visible(index, last) for index in inner]),
         }
 
-    def _estimated(self, dice: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
-        """One part of the stock, mirrored and turned at random."""
-        scenes = self._part(int(dice.integers(-(-self._options.estimated // self._options.scenes))), device)
-        across, down, turned = (dice.random() < 0.5 for _ in range(3))
-        for name, stored in scenes.items():
-            values, vectors = stored.float(), name in _VECTORS
-            if name == "time":
-                continue
-            if across:
-                values = values.flip(3) * (_mirror(values, 0) if vectors else 1)
-            if down:
-                values = values.flip(2) * (_mirror(values, 1) if vectors else 1)
-            if turned:
-                values = values.transpose(2, 3)
-                values = values.flip(1) if vectors else values
-            scenes[name] = values.contiguous()
-        return _samples(scenes)
-
     def _part(self, index: int, device: torch.device) -> dict[str, Tensor]:
-        """A batch of scenes with the vectors that OpenCV sees in them, made when it is first asked for."""
+        """Scenes of the stock, and the vectors that OpenCV sees in them; made when they are first asked for."""
         if index not in self._stock:
             seed = (_STOCK << 20) + index
             rng, dice = torch.Generator(device).manual_seed(seed), np.random.default_rng(seed)
             scenes = self._scenes(rng, dice, device, self._options.scenes)
-            flows = estimate(scenes["picture"], scenes["next"], workers=os.cpu_count() or 1)
-            scenes["forward"], scenes["backward"] = flows
-            del scenes["seen"], scenes["seen_back"]
-            self._stock[index] = {name: values.half() for name, values in scenes.items() if name != "time"}
-            self._stock[index]["time"] = scenes["time"]
-        return dict(self._stock[index])
+            if self._options.estimated_share:
+                flows = estimate(scenes["picture"], scenes["next"], workers=os.cpu_count() or 1)
+                scenes |= dict(zip(("estimated_forward", "estimated_backward"), flows, strict=True))
+            self._stock[index] = {name: values if name == "time" else values.half() for name, values in scenes.items()}
+        return {name: values.float() for name, values in self._stock[index].items()}
 
     def _validation(self, device: torch.device, seed: int = _HELD_OUT) -> dict[str, dict[str, Tensor]]:
         if seed not in self._held_out:
             rng, dice = torch.Generator(device).manual_seed(seed), np.random.default_rng(seed)
             scenes = self._scenes(rng, dice, device, self._options.held_out)
-            true = (scenes["picture"], scenes["forward"], scenes["seen"], scenes["backward"], scenes["seen_back"])
-            rough = dict(zip(("forward", "backward"), roughen(rng, dice, *true), strict=True))
+            rough = dict(
+                zip(("forward", "backward"), roughen(rng, dice, *(scenes[name] for name in _TRUE)), strict=True)
+            )
             found = {"rough": _samples(scenes | rough)}
-            if self._options.estimated:
+            if self._options.estimated_share:
                 workers = os.cpu_count() or 1
                 flows = estimate(scenes["picture"], scenes["next"], workers=workers)
                 found["estimated"] = _samples(scenes | dict(zip(("forward", "backward"), flows, strict=True)))
@@ -246,6 +245,38 @@ class InterpolateTask:
 TASK = InterpolateTask
 
 
+def _at_moment(scenes: dict[str, Tensor], moment: int) -> dict[str, Tensor]:
+    """Scenes with the truth of one of their moments alone."""
+    count = len(scenes["picture"])
+    rows = slice(moment * count, (moment + 1) * count)
+    return scenes | {name: scenes[name][rows] for name in _OF_MOMENTS}
+
+
+def _varied(scenes: dict[str, Tensor], dice: np.random.Generator) -> dict[str, Tensor]:
+    """The same scenes mirrored, turned, with other colors, and run backward, at random."""
+    across, down, turned, backward = (dice.random() < 0.5 for _ in range(4))
+    colors = dice.permutation(3).tolist()
+    varied = {}
+    for name, values in scenes.items():
+        if name != "time":
+            vectors = name in _VECTORS
+            if name in {"picture", "next", "truth"}:
+                values = values[:, colors]
+            if across:
+                values = values.flip(3) * (_mirror(values, 0) if vectors else 1)
+            if down:
+                values = values.flip(2) * (_mirror(values, 1) if vectors else 1)
+            if turned:
+                values = values.transpose(2, 3)
+                values = values.flip(1) if vectors else values
+        varied[name] = values.contiguous()
+    if backward:
+        pairs = [(one, other) for one, other in _EXCHANGED.items() if one in varied]
+        varied |= {one: varied[other] for one, other in pairs} | {other: varied[one] for one, other in pairs}
+        varied["time"] = 1 - varied["time"]
+    return varied
+
+
 def _samples(scenes: dict[str, Tensor]) -> dict[str, Tensor]:
     """The evidence of each scene at each of its moments."""
     count = len(scenes["time"]) // len(scenes["picture"])
@@ -254,8 +285,7 @@ def _samples(scenes: dict[str, Tensor]) -> dict[str, Tensor]:
     )
     course = project(first, second, forward, backward, scenes["time"])
     samples = gather(first, second, forward, backward, course)
-    kept = ("time", "truth", "true_a", "true_b", "shows_a", "shows_b")
-    return samples | {name: scenes[name] for name in kept} | {"first": first, "second": second}
+    return samples | {name: scenes[name] for name in _OF_MOMENTS} | {"first": first, "second": second}
 
 
 def compose(samples: dict[str, Tensor], course: Course) -> Tensor:
