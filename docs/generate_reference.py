@@ -254,7 +254,11 @@ _OTHER_EVENTS = (
     ("start", "`train`", "`recipe`, `device`, `step`, `steps`, `parameters`, `generator` (its version)"),
     ("resumed", "`train`", "`step`"),
     ("init", "`train --init`", "`file`, `taken` (tensors), `fresh` (names of those that are not in the file)"),
-    ("step", "`train`", "`step`, `steps`, `seconds`, `rate`, `loss`, `gradient`, and the terms of the task's loss"),
+    (
+        "step",
+        "`train`",
+        "`step`, `steps`, `seconds`, `rate`, `drawing` (its share of the time), `loss`, `gradient`, the loss's terms",
+    ),
     ("validation", "`train`", "`step`, `seconds`, `best`, `score`, and the task's other figures"),
     ("checkpoint", "`train`", "`step`"),
     ("rollback", "`train`", "`step`, `count`: the loss was not finite, and the last sound weights are taken"),

@@ -11,11 +11,14 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from understudy_training.errors import TrainingError
 from understudy_training.log import read_log
 from understudy_training.loop import RunOptions, train
 from understudy_training.recipe import read_recipe
 from understudy_training.result import read_result
+from understudy_training.tasks.sharpen import SharpenTask
 
 pytestmark = pytest.mark.torch
 _TRAINING = Path(__file__).resolve().parents[2] / "training"
@@ -67,6 +70,46 @@ def test_a_run_ends_when_its_time_is_over_and_tells_its_true_steps(tmp_path: Pat
     assert result["steps"] == events["ending"]["steps"] == events["ending"]["step"] + result["cooldown_steps"]
     assert 0 < result["steps_done"] <= result["steps"] < 1_000_000
     assert result["best_step"] == result["steps_done"]
+
+
+def test_steps_that_share_a_batch_see_the_same_pictures_varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Varied(SharpenTask):
+        def vary(self, batch: dict[str, torch.Tensor], rng: torch.Generator) -> dict[str, torch.Tensor]:
+            turns = int(torch.randint(1, 4, (), generator=rng))
+            return {name: value.rot90(turns, (2, 3)) for name, value in batch.items()}
+
+        def loss(
+            self, network: torch.nn.Module, batch: dict[str, torch.Tensor], progress: float
+        ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            seen.append(batch["sharp"])
+            return super().loss(network, batch, progress)
+
+    monkeypatch.setattr("understudy_training.tasks.sharpen.TASK", Varied)
+    changes = ["run.steps=6", "run.warmup_steps=0", "run.cooldown_steps=0", "run.echo=3"]
+    train(read_recipe("sharpen", changes), tmp_path, RunOptions("cpu"))
+    sums = [float(batch.double().sum()) for batch in seen]
+    assert len({round(value, 4) for value in sums[:3]}) == len({round(value, 4) for value in sums[3:]}) == 1
+    assert abs(sums[0] - sums[3]) > 0.1
+    assert not all(torch.equal(seen[0], batch) for batch in seen[1:3])
+
+
+def test_a_loss_that_is_not_finite_is_stepped_back_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bad(SharpenTask):
+        def loss(
+            self, network: torch.nn.Module, batch: dict[str, torch.Tensor], progress: float
+        ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            loss, _ = super().loss(network, batch, progress)
+            broken = 0.5 < progress < 0.55
+            return loss * float("nan") if broken else loss, {"unknown": torch.tensor(float("nan"))}
+
+    monkeypatch.setattr("understudy_training.tasks.sharpen.TASK", Bad)
+    train(read_recipe("sharpen", ["run.steps=200"]), tmp_path, RunOptions("cpu"))
+    result = read_result(tmp_path)
+    assert result["rollbacks"] == 1
+    assert result["validation"]["score"] > result["validation"]["baseline_psnr"]
+    assert result["best_step"] == 200
 
 
 def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: AdamW on batches that are drawn as they are needed, kept by validation, resumed after a kill.
 
-The batch of step n is drawn from a random generator seeded by the recipe's seed and n alone. So a resumed run sees what
-an undisturbed one sees, and no picture is ever stored.
+What a step sees is drawn from a random generator seeded by the recipe's seed and the step alone. So a resumed run sees
+what an undisturbed one sees, and no picture is ever stored.
 """
 
 import hashlib
@@ -162,6 +162,7 @@ class _Run:
         self._optimizer = self._make_optimizer()
         self._progress = Progress(0, 0.0, self._settings.schedule)
         self._snapshot: dict[str, Any] = {}
+        self._drawn: tuple[int, dict[str, Tensor]] = (-1, {})
 
     def run(self) -> Path:
         """Trains to the end of the schedule and writes the result."""
@@ -211,8 +212,10 @@ class _Run:
             group["lr"] = settings.rate * progress.schedule.factor(step)
         # dropout and the like draw from the global generator: it too must depend on the step alone
         torch.manual_seed(self._recipe.seed * 1_000_003 + step)
-        with torch.no_grad():
-            batch = self._task.batch(seeded(self._recipe.seed, f"step {step}", self._device), self._device)
+        told = (step + 1) % settings.log_steps == 0 or step + 1 == progress.schedule.steps
+        began = self._now() if told else 0.0
+        batch = self._batch(step)
+        drawn = self._now() if told else 0.0
         half = settings.precision == "bfloat16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
             loss, terms = self._task.loss(self._network, batch, step / progress.schedule.steps)
@@ -224,17 +227,33 @@ class _Run:
         self._optimizer.step()
         self._average.follow(self._network, step)
         progress.step = step + 1
-        if progress.step % settings.log_steps == 0 or progress.step == progress.schedule.steps:
-            self._tell(loss, terms, norm)
+        if told:
+            self._tell(loss, terms, norm, (drawn - began) / (self._now() - began))
         if progress.step % settings.validate_steps == 0:
             self._validate()
 
-    def _tell(self, loss: Tensor, terms: Mapping[str, Tensor], norm: Tensor | None) -> None:
+    def _batch(self, step: int) -> dict[str, Tensor]:
+        """The batch of a step: drawn for each ``echo`` steps, and varied for each where the task can."""
+        seed, block = self._recipe.seed, step // self._settings.echo
+        with torch.no_grad():
+            if self._drawn[0] != block:
+                self._drawn = block, self._task.batch(seeded(seed, f"step {block}", self._device), self._device)
+            vary = getattr(self._task, "vary", None) if self._settings.echo > 1 else None
+            batch: dict[str, Tensor] = dict(self._drawn[1])
+            return vary(batch, seeded(seed, f"vary {step}", self._device)) if vary else batch
+
+    def _now(self) -> float:
+        """The time at which the device has done all it was given, seconds."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.monotonic()
+
+    def _tell(self, loss: Tensor, terms: Mapping[str, Tensor], norm: Tensor | None, drawing: float) -> None:
         """Writes a line of the log; the only place where the loop waits for the device."""
         figures = {name: float(value.detach()) for name, value in {"loss": loss, **terms}.items()}
         if norm is not None:
             figures["gradient"] = float(norm)
-        if not all(math.isfinite(figure) for figure in figures.values()) or not self._is_finite():
+        if not all(math.isfinite(figures.get(name, 0)) for name in ("loss", "gradient")) or not self._is_finite():
             self._roll_back()
             return
         progress = self._progress
@@ -244,6 +263,7 @@ class _Run:
             steps=progress.schedule.steps,
             seconds=progress.seconds,
             rate=self._settings.rate * progress.schedule.factor(progress.step - 1),
+            drawing=drawing,
             **figures,
         )
 

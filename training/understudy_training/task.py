@@ -62,7 +62,8 @@ class Task(Protocol):
     """What a recipe trains.
 
     A task may also have ``extras(network) -> Extras``, called once with the trained network on the CPU when a pack is
-    written, without gradients.
+    written, without gradients; and ``vary(batch, rng) -> batch``, another view (mirrored, turned) of a batch that
+    several steps are taken from.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
