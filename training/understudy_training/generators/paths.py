@@ -13,7 +13,8 @@ from torch import Tensor
 
 WAVES = 2
 STEEPEST = 0.3  # of the bending, so that the way back converges: each step leaves at most this share of the error
-_STEPS = 12
+_STEPS = 8
+_NEAREST = 0.02  # depth, of the center's: what lies nearer the eye would be without end
 _PERSPECTIVE = 0.25  # of the depth, at most, that a turn out of the plane adds over a layer
 
 
@@ -77,19 +78,17 @@ def inverse(matrix: Tensor) -> Tensor:
 
 def project(matrix: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Points through homographies given as ``(9, ...)`` in row order, broadcast against the points."""
-    w = matrix[6] * x + matrix[7] * y + matrix[8]
-    w = torch.where(w.abs() < 1e-6, torch.full_like(w, 1e-6), w)
-    return (matrix[0] * x + matrix[1] * y + matrix[2]) / w, (matrix[3] * x + matrix[4] * y + matrix[5]) / w
+    m = matrix
+    w = torch.addcmul(torch.addcmul(m[8], m[6], x), m[7], y).clamp(min=_NEAREST)
+    across = torch.addcmul(torch.addcmul(m[2], m[0], x), m[1], y)
+    return across / w, torch.addcmul(torch.addcmul(m[5], m[3], x), m[4], y) / w
 
 
 def waves(wave: Tensor, x: Tensor, y: Tensor, time: float | Tensor) -> tuple[Tensor, Tensor]:
     """Bending at points of the plane; ``wave`` is ``(WAVES * 6, ...)``, broadcast against them."""
-    shift_x, shift_y = torch.zeros_like(x), torch.zeros_like(y)
-    for kx, ky, phase, rate, across, down in wave.unflatten(0, (WAVES, 6)):
-        swing = torch.sin(kx * x + ky * y + (phase + rate * time))
-        shift_x = shift_x + across * swing
-        shift_y = shift_y + down * swing
-    return shift_x, shift_y
+    kx, ky, phase, rate, across, down = wave.unflatten(0, (WAVES, 6)).unbind(1)
+    swing = torch.sin(torch.addcmul(torch.addcmul(phase + rate * time, kx, x), ky, y))
+    return (across * swing).sum(dim=0), (down * swing).sum(dim=0)
 
 
 def straightened(wave: Tensor, x: Tensor, y: Tensor, time: float | Tensor) -> tuple[Tensor, Tensor]:

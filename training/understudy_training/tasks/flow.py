@@ -14,7 +14,7 @@ from understudy_training.contact_sheet import tiled
 from understudy_training.flow_confidence import SPREADS as CONFIDENCE_SPREADS
 from understudy_training.flow_confidence import Judged, extras_of, joined, judged, table_of
 from understudy_training.generators.flow_color import flow_color
-from understudy_training.generators.layers import Layers, draw_layers
+from understudy_training.generators.layers import Layers, Look, draw_layers
 from understudy_training.generators.swatches import swatches
 from understudy_training.networks.flow import Answer, FlowNetwork
 from understudy_training.networks.flow_graph import FlowGraph
@@ -41,6 +41,8 @@ class FlowOptions:
         pictures: Pictures in the stock that scenes are cut from.
         picture_size: Pixels along their sides.
         shapes: Shapes in the stock.
+        layers: Most layers of a scene beside its background.
+        blur: Share of scenes with motion blur.
         hidden: Weight of points that the other frame hides, against 1 for those it shows.
         held_out: Validation pairs for each spread.
     """
@@ -52,8 +54,10 @@ class FlowOptions:
     pictures: int = 320
     picture_size: int = 384
     shapes: int = 300
+    layers: int = 5
+    blur: float = 0.13
     hidden: float = 0.4
-    held_out: int = 12
+    held_out: int = 10
 
     def __post_init__(self) -> None:
         for name in ("height", "width"):
@@ -79,7 +83,14 @@ class FlowTask:
         options = self._options
         stock = swatches(str(device), options.pictures, options.picture_size, options.shapes)
         scenes = draw_layers(
-            rng, options.batch, options.height, options.width, device, motion=options.motion, stock=stock
+            rng,
+            options.batch,
+            options.height,
+            options.width,
+            device,
+            motion=options.motion,
+            look=Look(layers=options.layers, blur=options.blur),
+            stock=stock,
         )
         return truth_of(scenes)
 
