@@ -138,3 +138,16 @@ def test_a_table_of_confidence_falls_with_doubt_and_holds_what_it_promises():
     assert extras.figures["expected_calibration_error"] < 0.03
     assert extras.figures["auroc_error_over_1"] > 0.75
     assert set(extras.files) == {"sparsification.svg", "reliability.svg"}
+
+
+def test_another_view_of_a_batch_keeps_the_truth_true():
+    task = load_task("flow", {**OPTIONS, "height": 48, "width": 64, "room": 16, "motion": [2.0, 2.0]})
+    batch = task.batch(torch.Generator().manual_seed(4), torch.device("cpu"))
+    assert batch["a"].shape == (1, 3, 64, 80)
+    for seed in range(4):
+        view = task.vary(dict(batch), torch.Generator().manual_seed(seed))
+        assert view["a"].shape == (1, 3, 48, 64)
+        ends = warped(view["b"], view["flow"][:1])
+        error = (ends - view["a"]).abs().mean(dim=1, keepdim=True)[view["seen"][:1]]
+        still = (view["b"] - view["a"]).abs().mean(dim=1, keepdim=True)[view["seen"][:1]]
+        assert float(error.mean()) < 0.7 * float(still.mean())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motion between two frames, learned from layered scenes."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from understudy_training.generators.layers import Layers, Look, draw_layers
 from understudy_training.generators.swatches import swatches
 from understudy_training.networks.flow import Answer, FlowNetwork
 from understudy_training.networks.flow_graph import FlowGraph
+from understudy_training.networks.flow_matching import grid_like
 from understudy_training.options import read_options
 from understudy_training.task import Export, Extras
 
@@ -37,6 +39,7 @@ class FlowOptions:
         batch: Pairs in a batch; each is learned from both ways.
         height: Rows of a picture, a multiple of 16.
         width: Columns.
+        room: Rows and columns more that are drawn where steps share a batch: each learns from another part.
         motion: Least and most spread of layers' shifts, pixels.
         pictures: Pictures in the stock that scenes are cut from.
         picture_size: Pixels along their sides.
@@ -50,6 +53,7 @@ class FlowOptions:
     batch: int = 16
     height: int = 256
     width: int = 320
+    room: int = 0
     motion: tuple[float, float] = (0.7, 50.0)
     pictures: int = 320
     picture_size: int = 384
@@ -60,7 +64,7 @@ class FlowOptions:
     held_out: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("height", "width"):
+        for name in ("height", "width", "room"):
             if getattr(self, name) % 16:
                 raise ValueError(f"{name}: must be a multiple of 16")
         if not 0 < self.motion[0] <= self.motion[1]:
@@ -85,8 +89,8 @@ class FlowTask:
         scenes = draw_layers(
             rng,
             options.batch,
-            options.height,
-            options.width,
+            options.height + options.room,
+            options.width + options.room,
             device,
             motion=options.motion,
             look=Look(layers=options.layers, blur=options.blur),
@@ -94,10 +98,31 @@ class FlowTask:
         )
         return truth_of(scenes)
 
+    def vary(self, batch: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        """A part of the pictures, mirrored or not, with colors exchanged: another batch of the same scenes."""
+        height, width = self._options.height, self._options.width
+        dice = torch.rand(6, generator=rng, device=rng.device).tolist()
+        rows, columns = batch["a"].shape[2:]
+        top, left = int(dice[0] * (rows - height + 1)), int(dice[1] * (columns - width + 1))
+        varied = {name: each[..., top : top + height, left : left + width] for name, each in batch.items()}
+        order = list(itertools.permutations(range(3)))[int(dice[2] * 6)]
+        flow, seen = varied["flow"], varied["seen"]
+        grid = grid_like(flow) + flow
+        most = torch.tensor([width - 1.0, height - 1.0], device=flow.device)[:, None, None]
+        seen = seen & ((grid >= 0) & (grid <= most)).all(dim=1, keepdim=True)
+        axes = [axis for axis, chance in ((3, dice[3]), (2, dice[4])) if chance < 0.5]
+        signs = torch.tensor([-1.0 if axis in axes else 1.0 for axis in (3, 2)], device=flow.device)[:, None, None]
+        return {
+            "a": varied["a"][:, order].flip(axes),
+            "b": varied["b"][:, order].flip(axes),
+            "flow": flow.flip(axes) * signs,
+            "seen": seen.flip(axes),
+        }
+
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Distance of every stage's vectors to the truth, the later the more, and the fit of doubt and occlusion."""
         del progress
-        places = self._options.height * self._options.width // 256
+        places = batch["a"].shape[2] * batch["a"].shape[3] // 256
         # Large pictures are matched coarser than at a sixteenth; a third of the steps learn that.
         share = max(1.0, float(torch.rand(()) * 1.5)) if torch.rand(()) < 0.6 else 1.0
         answer: Answer = network(batch["a"], batch["b"], most_places=int(places / share**2))
