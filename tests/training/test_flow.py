@@ -15,6 +15,7 @@ from understudy_training.networks.flow import FlowNetwork  # noqa: E402
 from understudy_training.networks.flow_graph import WHITE, FlowGraph, looked_up, toned  # noqa: E402
 from understudy_training.networks.flow_matching import match_around, match_everywhere, unit, warped  # noqa: E402
 from understudy_training.task import load_task  # noqa: E402
+from understudy_training.tasks.flow import FlowTask  # noqa: E402
 
 torch.set_num_threads(1)
 OPTIONS = {"batch": 1, "height": 64, "width": 96, "pictures": 4, "picture_size": 64, "shapes": 6, "held_out": 1}
@@ -141,7 +142,7 @@ def test_a_table_of_confidence_falls_with_doubt_and_holds_what_it_promises():
 
 
 def test_another_view_of_a_batch_keeps_the_truth_true():
-    task = load_task("flow", {**OPTIONS, "height": 48, "width": 64, "room": 16, "motion": [2.0, 2.0]})
+    task = FlowTask({**OPTIONS, "height": 48, "width": 64, "room": 16, "motion": [2.0, 2.0]})
     batch = task.batch(torch.Generator().manual_seed(4), torch.device("cpu"))
     assert batch["a"].shape == (1, 3, 64, 80)
     for seed in range(4):
