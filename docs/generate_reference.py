@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from fractions import Fraction
@@ -37,6 +38,9 @@ from understudy.publish.checks.quality import FLICKER_FACTOR, FLICKER_STOPS
 from understudy.service.config import ServiceConfig
 from understudy.service.metrics import OUTCOMES, STAGES, TRANSPORTS, Metrics
 
+sys.path.append(str(Path(__file__).parents[1] / "training"))  # where it is not installed
+from understudy_training import recipe
+
 FOLDER = Path(__file__).parent / "reference"
 
 _BY = "This page is written by `docs/generate_reference.py`.\n"
@@ -56,6 +60,15 @@ YAML, schema `understudy.graph/1`; `understudy render` runs it, and the commands
 are errors that name their place, such as `nodes.slow.speed`. `$NAME` and `~` in paths are expanded; relative paths
 start at the document's folder. Numbers may be fractions: `24000/1001`. A walk-through is in
 [the guide](../guides/graphs.md).
+
+"""
+_RECIPE_INTRO = """\
+# The recipe
+
+TOML, schema `understudy.recipe/1`: all that a training run depends on. `understudy train RECIPE` runs one;
+[the guide](../guides/train.md) walks through it. Unknown fields are errors that name their place, such as `run.steps`.
+What `[options]` holds is the task's own: see the `Options` of its module in `training/understudy_training/tasks`.
+`[made]` is written by `understudy train --from`: what made the shipped weights, and the score they had.
 
 """
 _RECORD_INTRO = """\
@@ -318,6 +331,12 @@ def policy_page() -> str:
     return "\n".join([_POLICY_INTRO + _BY, *_model_tables(POLICY)])
 
 
+def recipe_page() -> str:
+    """The training recipe."""
+    tables = (("At the top", recipe.Head), ("`[run]`", recipe.RunSettings), ("`[tolerance]`", recipe.Tolerance))
+    return "\n".join([_RECIPE_INTRO + _BY, *_model_tables(tables)])
+
+
 def record_page() -> str:
     """The provenance record."""
     return "\n".join([_RECORD_INTRO + _BY, *_model_tables(RECORD)])
@@ -432,6 +451,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "graph.md": graph_page,
     "policy.md": policy_page,
     "record.md": record_page,
+    "recipe.md": recipe_page,
     "service-config.md": service_page,
     "command-line.md": command_page,
     "channel-kinds.md": channels_page,
@@ -479,7 +499,9 @@ def _fields(model: Any) -> dict[str, FieldInfo]:
     if issubclass(model, BaseModel):
         return model.model_fields
     hints = get_type_hints(model, include_extras=True)
-    return {f.name: FieldInfo.from_annotated_attribute(hints[f.name], f.default) for f in dataclasses.fields(model)}
+    unset = dataclasses.MISSING
+    defaults = {f.name: PydanticUndefined if f.default is unset else f.default for f in dataclasses.fields(model)}
+    return {name: FieldInfo.from_annotated_attribute(hints[name], value) for name, value in defaults.items()}
 
 
 def _field_row(model: type, name: str, info: FieldInfo) -> tuple[str, ...]:

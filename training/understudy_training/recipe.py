@@ -91,7 +91,21 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class Head:
+    """The top of a recipe, before its tables.
+
+    Attributes:
+        schema: Always ``understudy.recipe/1``.
+        name: The recipe's name, as its file's.
+        task: The task's module in ``understudy_training/tasks``; it says what ``[options]`` holds.
+        title: One line for people.
+        pack: The pack in ``models/`` that its weights ship in; empty for none.
+        seed: Where every random number comes from.
+        generator: The generator version that made the shipped weights: SHA-256 over the sources that draw its data.
+            Empty while it is in the making; ``understudy train --from`` writes it.
+        init: The recipe whose weights it starts from, for people; ``--init`` names the file. Empty for none.
+    """
+
     schema: str
     name: str
     task: str
@@ -235,14 +249,14 @@ def _require_tables(document: Mapping[str, Any], tables: Sequence[str]) -> None:
             raise TrainingError("is no table", where=name, fix=f"write [{name}]")
 
 
-def _read_head(values: Mapping[str, Any], tables: Sequence[str]) -> _Head:
+def _read_head(values: Mapping[str, Any], tables: Sequence[str]) -> Head:
     for name, value in values.items():
         if isinstance(value, dict):
             close = get_close_matches(name, tables, n=1)
             fix = f"did you mean [{close[0]}]?" if close else f"known: {', '.join(f'[{table}]' for table in tables)}"
             raise TrainingError("there is no such table", where=f"[{name}]", fix=fix)
     try:
-        return read_options(_Head, values, where="")
+        return read_options(Head, values, where="")
     except TrainingError as error:
         raise TrainingError(error.problem, where=error.where.lstrip("."), fix=error.fix) from None
 

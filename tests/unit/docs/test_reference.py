@@ -20,6 +20,7 @@ _PAGES = (
         "service-config.md",
         "metrics.md",
         "record.md",
+        "recipe.md",
         "publish-checks.md",
     ),
 )
