@@ -233,7 +233,16 @@ _OTHER_EVENTS = (
     ("conformance", "`packs check`, `packs add`", "the report, check by check"),
     ("bom", "`packs bom`", "`pack`, `sha256`, `file`, `serial`, `changed`, `badge`, `badge_reasons`"),
     ("pinned", "`packs pin`", "`pack`, `sha256`, `changed`"),
-    ("added", "`packs add`", "`pack`, `folder`, `on_search_path`"),
+    (
+        "added",
+        "`packs add`",
+        "`pack`, `folder`, `on_search_path`; of a model `role`, `found`, `open`, `badge`, `badge_reasons`, `failures`",
+    ),
+    (
+        "exported",
+        "`packs export`",
+        "`pack`, `to`, `files`, `scale`, `difference`, `half_difference`, `torch`, `license`, `badge`",
+    ),
     ("token", "`tokens add`", "`name`, `roles`, `token`, `expires`"),
     ("access", "`tokens list`", "one for each entry; `kind`, `name`, `roles`, and what else its kind has"),
     ("revoked", "`tokens revoke`", "`name`, `tokens`"),

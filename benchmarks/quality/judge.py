@@ -2,8 +2,8 @@
 """Runs packs on the samples of a set, through the engine as users do, and measures what comes back.
 
 How pictures go in. Motion, interpolation and relighting get linear light (sRGB decoded; DiLiGenT is linear already), as
-in production. An upscaler that filters plate values gets the file's codes as papers do; one with an encoding of its
-own gets linear light, so that its encoding shows it display-like codes again. The table says which.
+in production. A classical upscaler on plate values gets the file's codes as papers do; a network gets linear light,
+so that its encoding, or the curve inside it, shows it display-like codes again. The table says which.
 """
 
 import math
@@ -45,12 +45,14 @@ from understudy.contracts.jobs import (
 )
 from understudy.contracts.lights import LightRig
 from understudy.contracts.plate import Plate, blank_plate
+from understudy_training.calibration import error_auroc, expected_calibration_error, sparsification
 
 LIGHT = "lin_rec709_scene"
 CODES = "Raw"
 _RGB = ("R", "G", "B")
 _EVERY = 7
 _ALL_PAIRS = 12
+_WITHIN_PX = 1.0
 
 
 @dataclass(slots=True)
@@ -101,9 +103,9 @@ class Contestant:
 
     @property
     def on_codes(self) -> bool:
-        """It filters plate values, whatever they mean."""
-        contract = self.manifest["contract"]
-        return contract["encoding"] == "plate" and contract["domain"] is None
+        """It filters plate values, whatever they mean: a classical one, as a network learned what they mean."""
+        contract, training = self.manifest["contract"], self.manifest["training"]
+        return contract["encoding"] == "plate" and contract["domain"] is None and training["basis"] == "none"
 
 
 class Judge:
@@ -247,11 +249,15 @@ def _closed(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def confidence_figures(confidence: Array, error: Array) -> dict[str, float]:
-    """``AUROC`` and ``less-fifth`` of a motion pack's confidence."""
-    from motion import auroc
-
-    kept = error[confidence >= np.quantile(confidence, 0.2)]
-    return {"AUROC": auroc(confidence, error < 1), "less-fifth": float(kept.mean())}
+    """``AUROC``, ``AUSE``, ``ECE`` and ``less-fifth`` of a motion pack's confidence; error in pixels."""
+    curve = sparsification(confidence, error)
+    fifth = float(np.interp(0.2, curve.dropped, curve.by_confidence))
+    return {
+        "AUROC": error_auroc(confidence, error, _WITHIN_PX),
+        "AUSE": curve.ause,
+        "ECE": expected_calibration_error(confidence, error, _WITHIN_PX),
+        "less-fifth": fifth * float(error.mean()),
+    }
 
 
 def _motion(flow: Array, truth: Truth) -> dict[str, float]:

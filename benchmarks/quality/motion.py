@@ -21,6 +21,7 @@ from understudy.contracts.manifest import Encoding
 from understudy.contracts.plate import Window, blank_plate
 from understudy.roles.confidence import cues
 from understudy.roles.engine import LocalEngine
+from understudy_training.calibration import auroc
 
 PACKS = ("dis-draft", "dis-good", "dis-best")
 SPEEDS = (3.0, 8.0, 16.0)
@@ -46,16 +47,6 @@ def measured(engine: LocalEngine, pack: str, truth: Scene) -> tuple[npt.NDArray[
     flow, back = (result.plates[name].pixels[..., :2] * np.array([1, -1], np.float32) for name in ("a", "b"))
     error = np.linalg.norm(flow - truth.flow, axis=2)
     return error, result.plates["a"].pixels[..., 2], flow, back
-
-
-def auroc(score: npt.NDArray[np.float32], good: npt.NDArray[np.bool_]) -> float:
-    """Probability that a good sample scores over a bad one (Mann-Whitney, ties ranked by order)."""
-    rank = np.empty(score.size)
-    rank[np.argsort(score, axis=None, kind="stable")] = np.arange(1, score.size + 1)
-    positives = int(good.sum())
-    if positives in (0, score.size):
-        return float("nan")
-    return float((rank[good.ravel()].sum() - positives * (positives + 1) / 2) / (positives * (score.size - positives)))
 
 
 def report(engine: LocalEngine, name: str, truths: list[Scene]) -> None:

@@ -227,6 +227,26 @@ def add(
         typer.echo(f"put {target.absolute()} on UNDERSTUDY_PACK_PATH to have it found")
 
 
+@packs_app.command("export")
+def export(
+    pack: Annotated[
+        str, typer.Argument(metavar="PACK", help="id, id@version or id@version#digest; or a pack's folder.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix may be left out.")],
+    to: Annotated[str, typer.Option("--to", metavar="HOST", help="flame (ONNX and JSON) or torchscript (for Nuke).")],
+    scale: Annotated[int, typer.Option("--scale", help="Which of several factors.")] = 0,
+    colorspace: Annotated[
+        str,
+        typer.Option("--colorspace", metavar="SPACE", help="The host's working space; scene_linear when left out."),
+    ] = "",
+    json: o.Json = False,
+) -> None:
+    """Write a network for Flame's or Nuke's inference node, color included, once it equals the engine."""
+    from understudy.cli.packs_export import export_to_host
+
+    export_to_host(pack, out, to=to, scale=scale, colorspace=colorspace, json=json)
+
+
 def _info(server: str, policy: str) -> "EngineInfo":
     """What a server says of its packs; or this machine's, with their files compared with their hashes."""
     from understudy.packs.policy import find_policy

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Nuke script: the CatFileCreator that makes a ``.cat`` of a TorchScript file of ours, and the node that uses it.
+
+Knob names as scripts in public have them; Foundry's guide: learn.foundry.com, "catfilecreationreferenceguide".
+"""
+
+from pathlib import Path
+
+_CHANNELS = "rgba.red, rgba.green, rgba.blue"
+
+
+def creator_script(path: Path, pin: str, scale: int) -> str:
+    """The script's text.
+
+    Args:
+        path: The TorchScript file.
+        pin: The pack it is, for the label.
+        scale: Output pixels per input pixel.
+    """
+    script, cat = (_quoted(file.absolute().as_posix()) for file in (path, path.with_suffix(".cat")))
+    label = _quoted(f"{pin}\\nscene-linear RGB in and out")
+    creator = [
+        "CatFileCreator {", " inputs 0", f" torchScriptFile {script}", f" catFile {cat}",
+        f' channelsIn "{_CHANNELS}"', f' channelsOut "{_CHANNELS}"', f" modelId {_quoted(path.stem)}",
+        f" outputScale {scale}", " name UnderstudyCatFileCreator", f" label {label}", "}",
+    ]  # fmt: skip
+    node = ["Inference {", " inputs 0", f" modelFile {cat}", " name UnderstudyInference", f" label {label}", "}"]
+    return "\n".join([*creator, *node]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A Tcl string; brackets and dollars are no commands in it."""
+    for character in '"[]$':
+        text = text.replace(character, f"\\{character}")
+    return f'"{text}"'
