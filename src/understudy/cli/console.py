@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where commands print their tables."""
+"""Where commands print their tables, and how they count."""
 
 from rich.console import Console
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 class Printer(Console):

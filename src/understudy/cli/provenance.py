@@ -152,11 +152,21 @@ def _read(where: Path) -> "tuple[Path, Record]":
 
 
 def _tell(verdict: "Verdict") -> None:
+    from understudy.cli.console import counted
+
     for finding in verdict.findings:
         typer.echo(f"{finding.severity}  {finding.check}  {finding}")
-    signed = "signed, and trusted" if verdict.trusted else "signed, not trusted" if verdict.signed else "not signed"
-    counts = f"{verdict.errors} errors, {verdict.warnings} warnings"
-    typer.echo(f"{verdict.frames} frames, {verdict.bytes / 1e6:.1f} MB: {counts}; {signed}")
+    signed = (
+        "signed, and trusted"
+        if verdict.trusted
+        else "signed, not trusted"
+        if verdict.signed
+        else "said to be signed, which does not hold"
+        if verdict.claimed
+        else "not signed"
+    )
+    counts = f"{counted(verdict.errors, 'error')}, {counted(verdict.warnings, 'warning')}"
+    typer.echo(f"{counted(verdict.frames, 'frame')}, {verdict.bytes / 1e6:.1f} MB: {counts}; {signed}")
 
 
 def _show(path: Path, record: "Record") -> None:

@@ -134,6 +134,8 @@ def _report_publish(subjects: "Iterable[Subject]", published: "Published", path:
 
 
 def _tell(event: dict[str, Any], *, as_json: bool) -> None:
+    from understudy.cli.console import counted
+
     if as_json:
         typer.echo(json_module.dumps(event, default=str))
         return
@@ -144,7 +146,8 @@ def _tell(event: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(f"    {event['fix']}  [{event['check']}]")
     elif kind == "checked":
         verdict = "may not be published" if event["errors"] else "may be published"
-        typer.echo(f"{event['name']}: {event['errors']} errors, {event['warnings']} warnings; {verdict}")
+        counts = f"{counted(event['errors'], 'error')}, {counted(event['warnings'], 'warning')}"
+        typer.echo(f"{event['name']}: {counts}; {verdict}")
     elif kind == "plugin" and not event["ok"] and event["exit_code"] is None and 0.5 <= event["order"] < 1.5:
         return  # a validator of ours: its findings are told
     elif kind == "plugin" and not event["ok"]:

@@ -55,6 +55,7 @@ class Verdict:
         findings: What is not as it should be.
         frames: Frames that were looked at.
         bytes: Bytes that were read.
+        claimed: Every record says that it is signed.
         signed: Every record is signed, and every signature is over the record that is there.
         trusted: Every signature is of a signer that one of the given authorities vouches for.
     """
@@ -62,6 +63,7 @@ class Verdict:
     findings: list[Finding] = field(default_factory=list)
     frames: int = 0
     bytes: int = 0
+    claimed: bool = False
     signed: bool = False
     trusted: bool = False
 

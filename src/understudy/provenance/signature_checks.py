@@ -13,6 +13,8 @@ from understudy.provenance.record_file import read_bytes
 
 FORMAT = "application/json"
 
+_RESTORE = "restore record and signature from where they are whole; sign it again only if you know what changed"
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureState:
@@ -50,10 +52,10 @@ def check_signature(record: Record, content: bytes, path: Path, anchors: str) ->
     try:
         found = read_manifest(FORMAT, io.BytesIO(content), read_bytes(path), anchors)
     except InputError as error:
-        return _wrong("signature-broken", path, error.problem, "sign the record again")
+        return _wrong("signature-broken", path, error.problem, _RESTORE)
     if found.broken or not record.signed:
         reason = found.broken or "the record says that it is not signed"
-        return _wrong("signature-broken", path, f"does not hold for the record: {reason}", "sign the record again")
+        return _wrong("signature-broken", path, f"does not hold for the record: {reason}", _RESTORE)
     if found.expired:
         problem = f"the certificate of {found.signer} has ended, and no timestamp says when it was signed"
         return _wrong("signature-expired", path, problem, "sign the record again", holds=True)

@@ -13,7 +13,7 @@ from understudy.graph.document import digest_of
 from understudy.packs.bom import bom_sha256
 from understudy.provenance.findings import Finding, Verdict, in_order
 from understudy.provenance.merge import numbers_in, settled
-from understudy.provenance.mhl import TOOL, Listed, fits, read_list
+from understudy.provenance.mhl import FOLDER, TOOL, Listed, fits, read_list
 from understudy.provenance.other_files import OwnFiles, names_in, neighbors, strangers
 from understudy.provenance.picture_checks import Checked, check_picture
 from understudy.provenance.record import FileHash, FrameEntry, Record
@@ -75,9 +75,15 @@ def verify(where: Path, *, anchors: str = "") -> Verdict:
             findings += _frames_without_entry(folder, subject.record)
         verdict.bytes += sum(one.size for one in subject.checked.values())
     if whole and subjects:
-        findings += strangers(folder, _own_files(subjects), _told_already(folder, subjects, findings), listed or {})
+        told = _told_already(folder, subjects, findings)
+        if (
+            listed is None and not under_way and _has_list(folder)
+        ):  # that it can't be used is told; then nothing is listed
+            told |= set(names_in(folder))
+        findings += strangers(folder, _own_files(subjects), told, listed or {})
     elif subjects:
         findings += neighbors(folder, _own_files(subjects), listed or {})
+    verdict.claimed = bool(subjects) and all(subject.record.signed for subject in subjects)
     verdict.signed = bool(states) and all(state.holds for state in states)
     verdict.trusted = bool(states) and all(state.trusted for state in states)
     verdict.findings = in_order(findings)
@@ -256,6 +262,10 @@ def _on_disk(folder: Path, pattern: Pattern) -> set[int | None]:
 def _told_already(folder: Path, subjects: Iterable[_Subject], findings: Iterable[Finding]) -> set[str]:
     unreadable = {one.file for one in findings if one.check == "record-unreadable"}
     return unreadable | {one.file for subject in subjects for one in _frames_without_entry(folder, subject.record)}
+
+
+def _has_list(folder: Path) -> bool:
+    return (folder / FOLDER).is_dir()
 
 
 def _own_files(subjects: Iterable[_Subject]) -> OwnFiles:

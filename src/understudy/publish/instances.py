@@ -9,8 +9,8 @@ from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.errors import InputError
 from understudy.frames.header import read_header
 from understudy.frames.sequence import format_frames
-from understudy.provenance.mhl import FOLDER
-from understudy.provenance.record_file import definition_path, signature_path
+from understudy.provenance.mhl import CHAIN, FOLDER, read_list
+from understudy.provenance.record_file import SUFFIX, definition_path, signature_path
 from understudy.publish.integrate import next_version
 from understudy.publish.subject import Subject
 
@@ -80,7 +80,7 @@ def representations(subject: Subject) -> list[dict[str, Any]]:
         path = subject.record_path
         notes = [one.name for one in (path, signature_path(path), definition_path(path)) if one.is_file()]
         found.append({"name": "provenance", "ext": "json", "files": notes, "stagingDir": folder})
-        lists = sorted(one.name for one in (subject.folder / FOLDER).glob("*") if one.is_file())
+        lists = _hash_list(subject.folder, path.name)
         if lists:
             found.append(
                 {
@@ -92,6 +92,16 @@ def representations(subject: Subject) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _hash_list(folder: Path, record: str) -> list[str]:
+    """The files of a folder's hash list, where it lists no other product: an integrator of ours writes one anyway."""
+    try:
+        found = read_list(folder)
+    except InputError:  # a check tells
+        return []
+    others = [name for name in found.files if name.endswith(SUFFIX) and name != record] if found else []
+    return [CHAIN, found.path.name] if found and not others else []
 
 
 def _layers(main: dict[str, Any], subject: Subject) -> list[dict[str, Any]]:

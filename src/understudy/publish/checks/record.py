@@ -133,7 +133,7 @@ _VERIFIED = (
         "signature-broken",
         "The signature does not hold",
         "the manifest beside the record is over something else, or is damaged",
-        _SIGN,
+        "restore record and signature from where they are whole; sign it again only if you know what changed",
     ),
     _check(
         "signature-expired",
