@@ -2,9 +2,7 @@
 """What the card of an interpolation pack shows: what its confidence is worth, and pictures before and after."""
 
 import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +11,7 @@ from torch import Tensor
 from understudy_training.calibration import calibration_figures, fit_table, reliability, sparsification
 from understudy_training.charts import reliability_chart, sparsification_chart
 from understudy_training.contact_sheet import tiled
-from understudy_training.png import write_png
+from understudy_training.png import png_bytes
 from understudy_training.task import Extras
 
 _SAMPLES = 400_000
@@ -75,7 +73,4 @@ def _numbers(values: Tensor) -> NDArray[np.float64]:
 
 
 def _png(pictures: list[Tensor]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-        write_png(path, tiled(pictures, 3).numpy())
-        return path.read_bytes()
+    return png_bytes(tiled(pictures, 3).numpy())

@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Writes a picture.
-
-    Args:
-        path: The file.
-        pixels: uint8 ``(height, width, 3)``.
-    """
+    """Writes a picture, uint8 ``(height, width, 3)``."""
     path.write_bytes(png_bytes(pixels))
 
 
 def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 ``(height, width, 3)``, as a PNG file's bytes."""
+    """A picture, uint8 ``(height, width, 3)``, as the bytes of a PNG file; the same pixels give the same bytes."""
     height, width, _ = pixels.shape
     # Each row starts with its filter type; 1 (Sub) stores differences to the pixel on the left, which pack better.
     left = np.zeros_like(pixels)
