@@ -62,6 +62,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         assert (tmp_path / "stopped" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
+def test_who_draws_the_batches_does_not_matter(tmp_path: Path) -> None:
+    settings = ["run.steps=9", "run.warmup_steps=2", "run.cooldown_steps=3", "run.validate_steps=9", "run.echo=2"]
+    recipe = read_recipe("sharpen", settings)
+    for workers in (0, 2):
+        train(recipe, tmp_path / str(workers), RunOptions("cpu", workers=workers))
+    weights = [(tmp_path / str(workers) / "last.safetensors").read_bytes() for workers in (0, 2)]
+    assert weights[0] == weights[1]
+
+
 def test_a_run_ends_when_its_time_is_over_and_tells_its_true_steps(tmp_path: Path) -> None:
     recipe = read_recipe("sharpen", ["run.steps=1000000", "run.cooldown_steps=250000", "run.validate_steps=1000000"])
     train(recipe, tmp_path, RunOptions("cpu", stop_after_s=1.5))

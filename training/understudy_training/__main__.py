@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--device", default="", help="cpu or cuda; cuda where it is when left out")
     train.add_argument("--threads", type=int, help="CPU threads; the recipe's when left out")
     train.add_argument("--stop-after", type=float, metavar="SECONDS", help="be done after this time")
+    train.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead")
     train.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
     train.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change the recipe: run.steps=300"
@@ -62,7 +63,7 @@ def _run(given: argparse.Namespace) -> int:
         return 0
     from understudy_training.loop import RunOptions, train
 
-    options = RunOptions(given.device, given.threads, given.stop_after, given.init)
+    options = RunOptions(given.device, given.threads, given.stop_after, given.init, given.workers)
     train(recipe, given.out or Path("runs") / recipe.name, options, _write_json if given.json else _tell)
     return 0
 

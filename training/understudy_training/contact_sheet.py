@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from understudy_training.loop import seeded
 from understudy_training.recipe import Recipe
+from understudy_training.seeds import seeded
 from understudy_training.task import load_task
 
 

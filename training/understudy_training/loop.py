@@ -19,12 +19,14 @@ from torch import Tensor, nn
 
 from understudy_training.averaging import AveragedNetwork
 from understudy_training.checkpoint import CHECKPOINT, Progress, read_checkpoint, write_checkpoint
+from understudy_training.drawers import Drawers
 from understudy_training.errors import TrainingError
 from understudy_training.generator_version import generator_version
 from understudy_training.log import Listener, RunLog
 from understudy_training.recipe import Recipe, RunSettings
 from understudy_training.result import RECIPE, RESULT, weights_of, write_result
 from understudy_training.safetensors_file import read_safetensors, write_safetensors
+from understudy_training.seeds import seeded
 from understudy_training.stop_signals import StopSignals
 from understudy_training.task import Task, load_task
 
@@ -46,12 +48,14 @@ class RunOptions:
         threads: CPU threads; None takes the recipe's.
         stop_after_s: Seconds of training after which the run should be over: its cool-down is brought forward.
         init: A file of weights to start from; those whose name and shape fit are taken.
+        workers: Processes that draw batches ahead; none draws each when it is needed.
     """
 
     device: str = ""
     threads: int | None = None
     stop_after_s: float | None = None
     init: Path | None = None
+    workers: int = 0
 
 
 def train(recipe: Recipe, folder: Path, options: RunOptions | None = None, listener: Listener | None = None) -> Path:
@@ -94,12 +98,6 @@ def choose_device(name: str) -> torch.device:
     if name not in {"", "cpu", "cuda"}:
         raise TrainingError(f'there is no device "{name}"', where="--device", fix="give cpu or cuda")
     return torch.device(name or ("cuda" if there else "cpu"))
-
-
-def seeded(seed: int, purpose: str, device: torch.device) -> torch.Generator:
-    """A random generator on a device, for one purpose of one seed."""
-    digest = hashlib.sha256(f"{seed}:{purpose}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "little"))
 
 
 def _prepare(folder: Path, recipe: Recipe) -> None:
@@ -163,6 +161,7 @@ class _Run:
         self._progress = Progress(0, 0.0, self._settings.schedule)
         self._snapshot: dict[str, Any] = {}
         self._drawn: tuple[int, dict[str, Tensor]] = (-1, {})
+        self._drawers: Drawers | None = None
 
     def run(self) -> Path:
         """Trains to the end of the schedule and writes the result."""
@@ -180,8 +179,15 @@ class _Run:
             message = "the generators changed since this recipe was run: another result is to be expected"
             self._log.write("warning", message=message)
         self._keep_snapshot()
-        with StopSignals() as stop:
-            self._train(stop)
+        if self._options.workers:
+            first = self._progress.step // self._settings.echo
+            self._drawers = Drawers(self._recipe, self._device, first, self._options.workers)
+        try:
+            with StopSignals() as stop:
+                self._train(stop)
+        finally:
+            if self._drawers is not None:
+                self._drawers.close()
         return self._finish()
 
     def _train(self, stop: StopSignals) -> None:
@@ -237,10 +243,15 @@ class _Run:
         seed, block = self._recipe.seed, step // self._settings.echo
         with torch.no_grad():
             if self._drawn[0] != block:
-                self._drawn = block, self._task.batch(seeded(seed, f"step {block}", self._device), self._device)
+                self._drawn = block, self._draw(block)
             vary = getattr(self._task, "vary", None) if self._settings.echo > 1 else None
             batch: dict[str, Tensor] = dict(self._drawn[1])
             return vary(batch, seeded(seed, f"vary {step}", self._device)) if vary else batch
+
+    def _draw(self, block: int) -> dict[str, Tensor]:
+        if self._drawers is not None:
+            return self._drawers.batch(block)
+        return self._task.batch(seeded(self._recipe.seed, f"step {block}", self._device), self._device)
 
     def _now(self) -> float:
         """The time at which the device has done all it was given, seconds."""

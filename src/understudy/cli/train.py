@@ -31,6 +31,10 @@ def train(
         float | None,
         typer.Option("--stop-after", metavar="SECONDS", min=0.1, help="Be done after this time, cooled down early."),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", metavar="N", min=0, help="Processes that draw ahead; a GPU wants a few."),
+    ] = 0,
     init: Annotated[
         Path | None, typer.Option("--init", metavar="FILE", help="Weights to start from (.safetensors).")
     ] = None,
@@ -70,7 +74,7 @@ def train(
         else:
             from understudy_training.loop import RunOptions
 
-            options = RunOptions("" if device == "auto" else device, threads, stop_after, init)
+            options = RunOptions("" if device == "auto" else device, threads, stop_after, init, workers)
             _train(found, out or Path("runs") / found.name, options, json)
 
 
