@@ -7,7 +7,9 @@ slows all ways alike. With two clients the ways are compared with two in-process
 
     python benchmarks/sequence.py --clients 1 --clients 2
 
-The ratio is the median over all turns of a turn's mean frame over that of the in-process turn before it.
+The ratio is the median over all turns of a turn's mean frame over that of the in-process turn before it. Beside it
+stands the ratio of the time of processors, of clients and service together, which other work on the machine changes
+less.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from statistics import mean, median
 from typing import Any
 
 from proof.sequence_client import CASES, HERE, WAYS
-from proof.served import Served, leave_on_sigterm
+from proof.served import Served, cpu_seconds, leave_on_sigterm
 
 _TARGET = 1.05
 
@@ -83,13 +85,13 @@ class _Client:
         self._popen.stdin.write(json.dumps(order) + "\n")
         self._popen.stdin.flush()
 
-    def hear(self) -> list[float]:
+    def hear(self) -> dict[str, Any]:
         assert self._popen.stdout is not None
         line = self._popen.stdout.readline()
         if not line:
             raise SystemExit("a client ended by itself")
-        seconds: list[float] = json.loads(line)
-        return seconds
+        told: dict[str, Any] = json.loads(line)
+        return told
 
     def close(self) -> None:
         for stream in (self._popen.stdin, self._popen.stdout):
@@ -104,22 +106,30 @@ def _case(case: str, count: int, options: argparse.Namespace, folder: Path) -> d
     clients: list[_Client] = []
     frames: dict[str, list[float]] = {way: [] for way in WAYS}
     turns: dict[str, list[float]] = {way: [] for way in WAYS}
+    used: dict[str, list[float]] = {way: [] for way in WAYS}
     try:
         clients = [_Client(served.address, case, options, number) for number in range(count)]
         for turn in range(-1, options.turns):  # the first warms up
             for place, way in enumerate(WAYS):
                 order = {"way": way, "frames": options.frames, "turn": (turn + 1) * len(WAYS) + place}
+                before = cpu_seconds(served.pid)
                 for client in clients:
                     client.tell(order)
-                seconds = [one for client in clients for one in client.hear()]
+                told = [client.hear() for client in clients]
+                seconds = [one for client in told for one in client["seconds"]]
                 if turn >= 0:
                     frames[way] += seconds
                     turns[way].append(mean(seconds))
+                    cpu = sum(client["cpu_seconds"] for client in told) + cpu_seconds(served.pid) - before
+                    used[way].append(cpu / len(seconds))
     finally:
         for client in clients:
             client.close()
         served.close()
-    ratios = {way: median(ours / here for ours, here in zip(turns[way], turns[HERE], strict=True)) for way in WAYS[1:]}
+    ratios, cpu_ratios = (
+        {way: median(ours / here for ours, here in zip(what[way], what[HERE], strict=True)) for way in WAYS[1:]}
+        for what in (turns, used)
+    )
     sys.stderr.write(f"{case} with {count} took {time.monotonic() - started:.0f} s\n")
     return {
         "case": case,
@@ -127,6 +137,8 @@ def _case(case: str, count: int, options: argparse.Namespace, folder: Path) -> d
         "clients": count,
         "seconds": {way: median(frames[way]) for way in WAYS},
         "ratios": ratios,
+        "cpu_seconds": {way: median(used[way]) for way in WAYS},
+        "cpu_ratios": cpu_ratios,
         "turns": options.turns,
     }
 
@@ -136,11 +148,13 @@ def _print(report: dict[str, Any]) -> None:
     print(
         f"\n{width}x{height} RGBA float32, {report['machine']['cores']} cores, load {report['machine']['load']:.1f}\n"
     )
-    print(f"{'case':<8} {'pack':<18} {'clients':>7} {'in process':>11} {'shared memory':>20} {'stream':>20}")
+    print(f"{'case':<8} {'pack':<18} {'clients':>7} {'in process':>20} {'shared memory':>30} {'stream':>30}")
     for row in report["cases"]:
-        told = f"{row['case']:<8} {row['pack']:<18} {row['clients']:>7} {1e3 * row['seconds'][HERE]:>8.0f} ms"
+        here, cpu = row["seconds"][HERE], row["cpu_seconds"][HERE]
+        told = f"{row['case']:<8} {row['pack']:<18} {row['clients']:>7} {1e3 * here:>7.0f} ms {1e3 * cpu:>5.0f} CPU"
         for way in WAYS[1:]:
-            told += f" {1e3 * row['seconds'][way]:>8.0f} ms {100 * (row['ratios'][way] - 1):>+6.1f} %"
+            percent, cpu = 100 * (row["ratios"][way] - 1), 100 * (row["cpu_ratios"][way] - 1)
+            told += f" {1e3 * row['seconds'][way]:>8.0f} ms {percent:>+6.1f} % {cpu:>+6.1f} CPU"
         print(told)
 
 

@@ -38,6 +38,7 @@ from typing import Any
 import numpy as np
 
 from bare_grpc import BareServer, bare_echo
+from proof.served import cpu_seconds
 from understudy.client.engine import RemoteEngine
 from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult, UpscaleParams
@@ -215,9 +216,7 @@ def _measure(address: str, bare: int, server: int, width: int, height: int, *, t
 
 def _cpu_seconds(server: int) -> float:
     """Time of processors that this process and the server have used."""
-    fields = Path(f"/proc/{server}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    own = os.times()
-    return own.user + own.system + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return time.process_time() + cpu_seconds(server)
 
 
 def _timed(call: Callable[[], object]) -> float:

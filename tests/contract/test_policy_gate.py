@@ -243,3 +243,37 @@ def test_the_bom_command_writes_checks_and_compares(tmp_path: Path) -> None:
     (folder / "adapter.py").write_text("# other bytes\n")
     assert runner.invoke(packs_app, ["bom", str(folder)]).exit_code != 0
     write_record(folder)
+
+
+def test_a_policy_that_changes_holds_from_the_next_request_on(tmp_path: Path) -> None:
+    file = write_policy(tmp_path / "policy.toml", "")
+    engine = LocalEngine(device="cpu", settings=PackSettings(policy=file))
+    try:
+        engine.run(_request())  # the model is in memory from here on
+        before = engine.info()
+        assert before.policy is not None
+        write_policy(tmp_path / "new.toml", DENY).replace(file)
+        with pytest.raises(RightsError, match="deny"):
+            engine.run(_request())
+        after = engine.info()
+        assert after.policy is not None
+        assert after.policy.sha256 != before.policy.sha256
+        assert next(pack.refused for pack in after.packs if pack.pin.id == "lanczos")
+
+        file.write_text("no policy", encoding="utf-8")
+        for _ in range(2):
+            with pytest.raises(RightsError, match=r"policy\.toml"):
+                engine.run(_request())
+        broken = engine.info()
+        assert broken.policy == after.policy  # what was right last is told, beside what is wrong now
+        assert "policy.toml" in broken.failures[-1].path
+        file.unlink()
+        with pytest.raises(RightsError, match="there is no such policy"):
+            engine.run(_request())
+
+        write_policy(file, "")
+        engine.run(_request())
+        assert engine.info().policy == before.policy
+        assert engine.info().failures == before.failures
+    finally:
+        engine.close()

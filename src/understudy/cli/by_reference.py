@@ -17,6 +17,7 @@ def render_by_reference(
     device: str,
     server: str,
     as_json: bool,
+    verbose: bool,
     frames: str,
     draft: bool,
     resume: bool,
@@ -43,7 +44,7 @@ def render_by_reference(
     if policy is not None:
         _require_allowed(graph, server, policy, draft=draft)
     inputs, outputs = files_to_prove(graph)
-    with cancel_on_signal() as caught, JsonLines() if as_json else ProgressBar() as listener:
+    with cancel_on_signal() as caught, JsonLines() if as_json else ProgressBar(verbose=verbose) as listener:
         have_rendered(
             server,
             graph.model_dump_json(by_alias=True),

@@ -58,6 +58,7 @@ def interpolate(
     transport: o.Transport = "auto",
     policy: o.Policy = "",
     json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Retime: any speed, frame rate, curve or single time; whole frames stay the source, bit for bit."""
     from understudy.cli.job import option_values, output_path, pairs, run_nodes
@@ -104,6 +105,7 @@ def interpolate(
         transport=transport,
         policy=policy,
         as_json=json,
+        verbose=verbose,
         frames=frames,
         draft=draft,
         resume=resume,

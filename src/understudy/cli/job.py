@@ -84,6 +84,7 @@ def run_graph(
     device: str,
     server: str,
     as_json: bool,
+    verbose: bool = False,
     frames: str = "",
     draft: bool = False,
     resume: bool = False,
@@ -114,6 +115,7 @@ def run_graph(
             device=device,
             server=server,
             as_json=as_json,
+            verbose=verbose,
             frames=frames,
             draft=draft,
             resume=resume,
@@ -122,7 +124,7 @@ def run_graph(
         return
     with open_engine(server, graph.ocio, device, transport, rules) as engine, cancel_on_signal() as caught:
         control = Control(cancelled=lambda: bool(caught))
-        with JsonLines() if as_json else ProgressBar() as listener:
+        with JsonLines() if as_json else ProgressBar(verbose=verbose) as listener:
             if server:
                 _tell_transport(engine, listener.hear)
             render_graph(

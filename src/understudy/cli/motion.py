@@ -31,6 +31,7 @@ def motion(
     transport: o.Transport = "auto",
     policy: o.Policy = "",
     json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Find the motion of every pixel: forward and backward vectors, confidence and occlusion."""
     from understudy.cli.job import option_values, output_path, pairs, run_nodes
@@ -64,6 +65,7 @@ def motion(
         transport=transport,
         policy=policy,
         as_json=json,
+        verbose=verbose,
         frames=frames,
         draft=draft,
         resume=resume,

@@ -90,4 +90,5 @@ RightsFile = Annotated[
 ]
 NoRecord = Annotated[bool, typer.Option("--no-record", help="Write no record of provenance beside the frames.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell where a service's time went, for each frame.")]
 Confidence = Annotated[bool, typer.Option("--confidence/--no-confidence", help="Add the layer confidence.Y.")]

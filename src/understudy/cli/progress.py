@@ -40,9 +40,13 @@ class JsonLines:
 
 
 class ProgressBar:
-    """A bar over frames, warnings as they come, and a closing line that says what became of the range."""
+    """A bar over frames, warnings as they come, and a closing line that says what became of the range.
 
-    def __init__(self) -> None:
+    Args:
+        verbose: Tell of each request to a service where its time went.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -64,6 +68,7 @@ class ProgressBar:
             console=self._console,
             transient=True,
         )
+        self._verbose = verbose
         self._task: Any = None
         self._files: list[str] = []
 
@@ -100,6 +105,12 @@ class ProgressBar:
         frame = event.get("frame")
         where = event.get("node", "") + (f" frame {frame}" if frame is not None else "")
         self._print(f"warning: {where}: {event['message']}", style="yellow")
+
+    def _timings(self, event: dict[str, Any]) -> None:
+        if self._verbose:
+            frame = "" if event["frame"] is None else f" frame {event['frame']}"
+            spent = [f"{word} {event[f'{word}_s'] * 1e3:.0f} ms" for word in ("receive", "queue", "run")]
+            self._print(f"{event['node']}{frame}: the service took {', '.join(spent)} ({event['request_id']})")
 
     def _start(self, event: dict[str, Any]) -> None:
         self._task = self._progress.add_task("draft" if event["draft"] else "frames", total=event["frames"])

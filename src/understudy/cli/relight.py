@@ -72,6 +72,7 @@ def relight(
     transport: o.Transport = "auto",
     policy: o.Policy = "",
     json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Put new light on a plate: from its passes, or as a ratio of new light over present light."""
     from understudy.cli.job import option_values, output_path, pairs, run_nodes
@@ -123,6 +124,7 @@ def relight(
         transport=transport,
         policy=policy,
         as_json=json,
+        verbose=verbose,
         frames=frames,
         draft=draft,
         resume=resume,

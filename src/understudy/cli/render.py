@@ -21,6 +21,7 @@ def render(
     transport: o.Transport = "auto",
     policy: o.Policy = "",
     json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Render a graph document."""
     from understudy.cli.job import run_graph
@@ -33,6 +34,7 @@ def render(
         transport=transport,
         policy=policy,
         as_json=json,
+        verbose=verbose,
         frames=frames,
         draft=draft,
         resume=resume,

@@ -35,6 +35,7 @@ def upscale(
     transport: o.Transport = "auto",
     policy: o.Policy = "",
     json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Make a larger picture; every channel and both windows scale by its own policy."""
     from understudy.cli.job import option_values, output_path, pairs, run_nodes
@@ -68,6 +69,7 @@ def upscale(
         transport=transport,
         policy=policy,
         as_json=json,
+        verbose=verbose,
         frames=frames,
         draft=draft,
         resume=resume,

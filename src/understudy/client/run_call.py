@@ -10,7 +10,7 @@ from understudy.client.parcel import Parcel
 from understudy.codec.jobs import result_from_pb
 from understudy.codec.messages import Malformed, PixelPart, ResponsePart
 from understudy.codec.pixels import Receiver
-from understudy.contracts.engine import NO_CONTROL, Control
+from understudy.contracts.engine import NO_CONTROL, Control, ServiceTimings
 from understudy.contracts.errors import InputError, MemoryBudgetError, UsageError
 from understudy.contracts.jobs import RoleResult
 from understudy.wire.understudy.v1 import understudy_pb2 as pb
@@ -99,6 +99,9 @@ def read_result(call: Iterator[ResponsePart | Malformed], control: Control, parc
             parcel.want(part.wanted)
         elif kind == "header":
             header = part.header
+            if header.HasField("timings"):
+                spent = header.timings
+                control.timed(ServiceTimings(receive_s=spent.receive, queue_s=spent.queue, run_s=spent.run))
             with decoding():
                 receiver = parcel.receiver(header)
         elif kind == "end" and header is not None and receiver is not None:

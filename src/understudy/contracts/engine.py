@@ -25,6 +25,25 @@ def _never() -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTimings:
+    """Where the time of a request to a service went, as the service measured it.
+
+    Attributes:
+        receive_s: Until the last pixel was there, seconds.
+        queue_s: Waiting for a worker, seconds.
+        run_s: On a worker, seconds.
+    """
+
+    receive_s: float
+    queue_s: float
+    run_s: float
+
+
+def _untimed(_timings: ServiceTimings) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """The caller's side of a running request.
@@ -33,11 +52,13 @@ class Control:
         progress: Called with steps done and steps in all (tiles, mostly).
         cancelled: Asked between tiles.
         warn: Called with a sentence when something went wrong that did no harm.
+        timed: Called when a service has answered; never by an engine in this process.
     """
 
     progress: Callable[[int, int], None] = _ignore
     cancelled: Callable[[], bool] = _never
     warn: Callable[[str], None] = _unheard
+    timed: Callable[[ServiceTimings], None] = _untimed
 
     def check(self) -> None:
         """Stops the work when the caller cancelled.

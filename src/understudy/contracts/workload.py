@@ -130,12 +130,41 @@ def workload_of(params: RoleParams, pack: PackPin, sizes: Mapping[str, PlateSize
     return Workload(
         role=params.role,
         pack=pack,
-        variant=hashlib.blake2s(json.dumps(facts, sort_keys=True).encode(), digest_size=8).hexdigest(),
+        variant=_digest(facts),
         megapixels=megapixels,
         input_bytes=given,
         output_bytes=output,
         peak_bytes=given + output + working,
     )
+
+
+def workload_of_tensors(
+    role: Role, pack: PackPin, shapes: Mapping[str, tuple[int, ...]], input_bytes: int, facts: Mapping[str, Any]
+) -> Workload:
+    """Measures a call of a pack's model by its tensors alone.
+
+    Args:
+        role: Of the pack.
+        pack: The pack.
+        shapes: Of the input tensors, by name.
+        input_bytes: Bytes that the request holds for them.
+        facts: What else changes the cost, JSON types.
+    """
+    pixels = max((math.prod(sorted(shape)[-2:]) for shape in shapes.values() if len(shape) > 1), default=0)
+    told = {"tensors": sorted((name, len(shape)) for name, shape in shapes.items()), **facts}
+    return Workload(
+        role=role,
+        pack=pack,
+        variant=_digest(told),
+        megapixels=pixels / 1e6,
+        input_bytes=input_bytes,
+        output_bytes=0,
+        peak_bytes=input_bytes,
+    )
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    return hashlib.blake2s(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 
 def workload_of_request(request: RoleRequest) -> Workload:

@@ -17,6 +17,8 @@ policy     ``by`` (``caller`` or ``engine``), ``show``, ``sha256`` of the show p
 pack       ``node``, ``id``, ``version``, ``sha256``, ``title``, ``badge``, ``badge_reasons``
 warning    ``message``, ``node`` or ``frame`` where there is one; ``request_id`` where it is a request's
 step       ``node``, ``frame``, ``done``, ``total``: progress within a frame; ``request_id``, as a service's log has it
+timings    ``node``, ``frame``, ``request_id``: what a service says of one request: ``receive_s`` until its pixels were
+           there, ``queue_s`` waiting for a worker, ``run_s`` on it
 frame      ``node`` (the write), ``frame``, ``file``, ``done``, ``total``, ``seconds``, ``confidence``, ``skipped``,
            ``report``
 done       ``frames``, ``skipped``, ``seconds``, ``max_in``, ``max_out``, ``clamped``, ``confidence``

@@ -10,12 +10,13 @@ from typing import Any
 
 from understudy import __version__
 from understudy.color.config import ColorConfig
-from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackInfo, PackState
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, PackFailure, PackInfo, PackState
 from understudy.contracts.errors import MemoryBudgetError
 from understudy.contracts.jobs import PackPin, RoleRequest, RoleResult
 from understudy.contracts.manifest import Role
 from understudy.contracts.model import PackedModel
-from understudy.packs.policy import ShowPolicy, load_policy
+from understudy.packs.policy import ShowPolicy
+from understudy.packs.policy_file import PolicyFile
 from understudy.packs.registry import Registry
 from understudy.roles.library import Library
 from understudy.roles.pack_settings import PackSettings
@@ -35,7 +36,8 @@ class LocalEngine:
         ocio_config: Name or path of the config for requests that name none; empty for ``$OCIO`` or the pinned one.
         extra_packs: Pack folders beside those on the search path; they are looked at first.
         settings: How packs are kept in memory; None takes the defaults.
-        policy: Which packs may be loaded; None takes the one that the settings name, if they do.
+        policy: Which packs may be loaded; None takes the file that the settings name, if they do, and reads it again
+            when it changes.
 
     Raises:
         ColorspaceError: The OCIO config can't be loaded.
@@ -55,20 +57,26 @@ class LocalEngine:
         self._ocio_config = ocio_config
         self._color = ColorConfig.load(ocio_config)
         self._settings = settings or PackSettings()
-        if policy is None and self._settings.policy is not None:
-            policy = load_policy(self._settings.policy)
         self._policy = policy
+        named = self._settings.policy if policy is None else None
+        self._policy_file = None if named is None else PolicyFile(named)
         self._listeners: list[Callable[[PackState], None]] = []
         self._residency = Residency(
             lambda pack: load_resident(pack, device, self._settings), self._settings, self._told
         )
-        self._library = Library(extra_packs, self._settings, self._residency, policy=policy)
+        self._library = Library(extra_packs, self._settings, self._residency, policy=self._current_policy)
         self._upkeep: Upkeep | None = None
-        self._told_packs: tuple[Registry, tuple[PackInfo, ...]] | None = None
+        self._told_packs: tuple[Registry, ShowPolicy | None, tuple[PackInfo, ...]] | None = None
 
     def info(self) -> EngineInfo:
         """What this engine is and which packs it has."""
         found = self._library.found
+        policy, failures = self._policy, found.failures
+        if self._policy_file is not None:
+            policy, problem = self._policy_file.look()
+            if problem is not None:
+                failure = PackFailure(path=problem.where or "", problem=problem.problem, fix=problem.fix or "")
+                failures = (*failures, failure)
         return EngineInfo(
             version=__version__,
             device=self._device,
@@ -76,17 +84,20 @@ class LocalEngine:
             ocio_config=self._color.name,
             ocio_cache_id=self._color.cache_id,
             search_path=tuple((kind, str(folder)) for kind, folder in found.search_path),
-            packs=self._packs_of(found.registry),
-            failures=found.failures,
-            policy=self._policy.info if self._policy else None,
+            packs=self._packs_of(found.registry, policy),
+            failures=failures,
+            policy=policy.info if policy else None,
         )
 
-    def _packs_of(self, registry: Registry) -> tuple[PackInfo, ...]:
+    def _packs_of(self, registry: Registry, policy: ShowPolicy | None) -> tuple[PackInfo, ...]:
         """What is said of a registry's packs; the same until it is swapped, and clients ask for it again and again."""
         told = self._told_packs
-        if told is None or told[0] is not registry:
-            told = self._told_packs = registry, tuple(pack.info(self._policy) for pack in registry)
-        return told[1]
+        if told is None or told[0] is not registry or told[1] is not policy:
+            told = self._told_packs = registry, policy, tuple(pack.info(policy) for pack in registry)
+        return told[2]
+
+    def _current_policy(self) -> ShowPolicy | None:
+        return self._policy if self._policy_file is None else self._policy_file.current()
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
         """Runs one request; may be called from several threads.

@@ -37,7 +37,7 @@ class Library:
         settings: Which packs are trusted.
         residency: Keeps their models.
         clock: Seconds that only grow.
-        policy: Which packs may be loaded; None for any.
+        policy: Tells which packs may be loaded now, None for any; asked for every request.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Library:
         settings: PackSettings,
         residency: Residency,
         clock: Callable[[], float] = time.monotonic,
-        policy: ShowPolicy | None = None,
+        policy: Callable[[], ShowPolicy | None] = lambda: None,
     ) -> None:
         self._policy = policy
         self._extra_packs = tuple(extra_packs)
@@ -190,7 +190,7 @@ class Library:
 
     def _allowed(self, pack: Pack) -> Pack:
         """The pack, when the policy allows it; RightsError when it does not."""
-        if refused := pack.refusal(self._policy):
+        if refused := pack.refusal(self._policy()):
             raise refused
         return pack
 

@@ -28,8 +28,9 @@ class PackSettings:
             false, only those that ship with Understudy and those listed as trusted.
         allow_remote_packs: Let packs that say so be played by models on other servers, to which frames are sent then.
         trusted_python_packs: Packs that are code and trusted by name: ``id``, ``id@version`` or ``id@version#digest``.
-        policy: The show policy: packs that it refuses are not loaded, whoever asks. It is read once, at the start; one
-            that is missing or wrong ends the service. Left out: nothing is refused.
+        policy: The show policy: packs that it refuses are not loaded, whoever asks. It is read again when the
+            file changes, and holds from the next request on. One that is missing or wrong ends the service at its
+            start; later, nothing is allowed until it is right. Left out: nothing is refused.
     """
 
     resident_bytes: Annotated[int, Field(ge=0)] = 0

@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo
+from understudy.contracts.engine import NO_CONTROL, Control, EngineInfo, ServiceTimings
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.contracts.workload import workload_of_request
 from understudy.service.admission import Admission, Entry
@@ -74,6 +74,7 @@ class QueuedEngine:
                 raise
             job.future.add_done_callback(lambda _: self._admission.release(entry))
             result = job.result(control.cancelled)
+            control.timed(ServiceTimings(receive_s=0.0, queue_s=job.queue_s, run_s=job.run_s))
             call.sent({"files": sum(plate.nbytes for plate in result.plates.values())})
             return result
 

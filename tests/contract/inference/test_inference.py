@@ -252,3 +252,19 @@ def test_requests_are_logged_without_their_tensors(ask: Ask, caplog: pytest.LogC
     assert found[0]["pack"] == "twice"
     assert found[0]["bytes"] == 48
     assert len(json.dumps(found[0])) < 400
+
+
+def test_what_a_request_costs_is_learned_as_of_any_job(serving: Serving) -> None:
+    service = serving()
+    queue = service._servicer.queue
+
+    def known() -> list[int]:
+        return [len(entry["runs"]) for entry in queue.costs.dump() if entry["id"] == "twice"]
+
+    with Ask(service.address) as ask:
+        for count in range(1, 4):
+            ask.infer(request_for("twice", {"x": noise(1, 3, 40, 50)}))
+            assert known() == [count]
+        assert refused(lambda: ask.infer(request_for("nobody", {"x": noise(1, 3, 4, 5)})))[0] is Code.NOT_FOUND
+        ask.infer(request_for("twice", {"x": noise(1, 3, 40, 50).astype(np.float32)}, "1.0.0"))  # versions do not mix
+        assert sorted(known()) == [1, 3]

@@ -134,7 +134,7 @@ def test_the_frames_and_events_are_those_of_a_local_render(service: Service, loc
     assert {path.name for path in (shot / "in").iterdir()} == {*(f"plate.{f}.exr" for f in FRAMES), "sky.exr"}
 
     def facts(events: list[dict[str, Any]]) -> list[Any]:
-        told = [event for event in events if event["event"] not in ("step", "done")]
+        told = [event for event in events if event["event"] not in ("step", "timings", "done")]
         for event in told:
             event.pop("seconds", None)
             for name in [name for name in event.get("report", ()) if "seconds" in name]:
@@ -142,6 +142,11 @@ def test_the_frames_and_events_are_those_of_a_local_render(service: Service, loc
         return json.loads(json.dumps(told, default=str))
 
     assert facts(there) == facts(here)
+    # A request to a service has times that one to an engine in this process has not.
+    timings = [event for event in there if event["event"] == "timings"]
+    assert [event["frame"] for event in timings] == list(FRAMES)
+    assert all(event["run_s"] > 0 for event in timings)
+    assert not [event for event in here if event["event"] == "timings"]
     assert there[-1]["event"] == "done"
     skipped = render(service.address, upscale(shot), resume=True)
     assert [event["skipped"] for event in skipped if event["event"] == "frame"] == [True] * 3

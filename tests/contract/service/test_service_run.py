@@ -15,7 +15,7 @@ from contract.service.conftest import Connect, Serving
 from contract.service.rig import FakeEngine, assert_same_error, assert_same_plate, full_plate, make_request, wait_until
 from understudy.client.engine import RemoteEngine
 from understudy.contracts import errors
-from understudy.contracts.engine import Control, Engine
+from understudy.contracts.engine import Control, Engine, ServiceTimings
 from understudy.contracts.errors import (
     JobCancelledError,
     MemoryBudgetError,
@@ -291,3 +291,13 @@ def test_a_connection_from_before_a_fork_is_refused_in_the_child(
             remote.run(make_request("echo"))
         remote.close()  # the parent's connection is not the child's to close
     assert remote.info() == engine.info()
+
+
+def test_the_caller_hears_where_the_service_s_time_went(remote: RemoteEngine, engine: FakeEngine) -> None:
+    heard: list[ServiceTimings] = []
+    engine.run(make_request("echo"), Control(timed=heard.append))
+    assert not heard
+    remote.run(make_request("echo"), Control(timed=heard.append))
+    assert len(heard) == 1
+    assert min(heard[0].receive_s, heard[0].queue_s, heard[0].run_s) >= 0
+    assert 0 < heard[0].receive_s + heard[0].queue_s + heard[0].run_s < 30

@@ -3,11 +3,11 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from understudy.color.config import ColorConfig
-from understudy.contracts.engine import Control, Engine
+from understudy.contracts.engine import Control, Engine, ServiceTimings
 from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
 from understudy.contracts.paths import ANY_FILE, FileRules
@@ -68,6 +68,9 @@ class Setting:
         def warn(message: str) -> None:
             self.listener({"event": "warning", **place, "message": message})
 
+        def timed(spent: ServiceTimings) -> None:
+            self.listener({"event": "timings", **place, **asdict(spent)})
+
         request = RoleRequest(
             pack=self.pins[node],
             params=params,
@@ -75,7 +78,7 @@ class Setting:
             ocio_config=self.color.name,
             request_id=request_id,
         )
-        return self.engine.run(request, Control(progress, self.control.cancelled, warn))
+        return self.engine.run(request, Control(progress, self.control.cancelled, warn, timed))
 
 
 class Step(Protocol):

@@ -3,11 +3,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from understudy.contracts.errors import JobCancelledError, UnderstudyError, UsageError
+from understudy.contracts.jobs import PackPin
+from understudy.contracts.manifest import Role
+from understudy.contracts.workload import Workload, workload_of_tensors
 from understudy.inference_protocol.messages import (
     ModelInferRequest,
     ModelStreamInferResponse,
@@ -17,6 +20,7 @@ from understudy.service.admission import Admission
 from understudy.service.fair_order import Ticket
 from understudy.service.job import CancelFlag
 from understudy.service.limits import Limits
+from understudy.service.measured import priced
 from understudy.service.observer import Observer
 from understudy.service.oip.infer_request import InferRequest, read_request
 from understudy.service.oip.infer_work import Answer, InferWork
@@ -112,10 +116,11 @@ class InferCalls:
         request = read_request(received, self._memory, owner)
         del received
         call.log.fields.update(pack=str(request.pin), bytes=request.inline_bytes, regions=len(request.spans))
-        ticket = self._ticket(request, call)
+        workload = self._workload(request)
+        ticket = self._ticket(request, call, workload)
         self._queue.require_time(ticket)
         self._admission.reserve(call.entry, request.inline_bytes, call.cancelled.is_set)
-        work = InferWork(request, call.cancelled, self._limits, self._settings, self._statistics)
+        work = InferWork(request, call.cancelled, self._limits, self._settings, self._statistics, self._learn(workload))
         size = request.inline_bytes
         try:
             handle = self._queue.submit(work, ticket)
@@ -132,19 +137,39 @@ class InferCalls:
             return self._memory.owner(call.caller, call.peer)
         return call.caller.name
 
-    def _ticket(self, request: InferRequest, call: OpenCall) -> Ticket:
+    def _workload(self, request: InferRequest) -> Workload | None:
+        """What the request means; None where there is no such pack, as the worker will say."""
+        pin = request.pin
+        found = [pack for pack in self._queue.engines[0].info().packs if pack.pin.id == pin.id]
+        pack = next((pack for pack in reversed(found) if pin.version in ("", pack.pin.version)), None)
+        if pack is None:
+            return None
+        shapes = {name: tensor.shape for name, tensor in request.inputs.items()}
+        types = sorted({str(tensor.dtype) for tensor in request.inputs.values()})
+        facts = {"types": types, "parameters": dict(request.parameters)}
+        return workload_of_tensors(Role(pack.role), pin, shapes, request.inline_bytes, facts)
+
+    def _learn(self, workload: Workload | None) -> Callable[[PackPin, str, float], None]:
+        def learn(pin: PackPin, device: str, seconds: float) -> None:
+            if workload is not None:
+                self._queue.costs.observe(workload, pin, device, seconds)
+
+        return learn
+
+    def _ticket(self, request: InferRequest, call: OpenCall, workload: Workload | None) -> Ticket:
         deadline, timeout = call.deadline, timeout_of(request.parameters)
         if timeout is not None:
             until = time.monotonic() + timeout
             deadline = until if deadline is None else min(deadline, until)
-        return Ticket(
+        ticket = Ticket(
             caller=call.caller.name,
             priority=priority_of(request.parameters),
             deadline=deadline,
             bytes=request.inline_bytes,
-            label=f"infer {request.pin.id[:80]}",
             pack=request.pin.id[:80],
         )
+        ticket = ticket if workload is None else priced(ticket, workload, self._queue)
+        return replace(ticket, label=f"infer {request.pin.id[:80]}")
 
 
 class _Current:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One inference on a worker: on the memory that the request names, its outputs written where they are wanted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, cast
@@ -11,6 +12,7 @@ import numpy as np
 
 from understudy.contracts.engine import Engine, ManagedEngine
 from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, UsageError
+from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import PackManifest
 from understudy.contracts.model import PackedModel, Tensor
 from understudy.inference_protocol.datatypes import datatype_name
@@ -49,6 +51,7 @@ class InferWork:
         limits: How much it may take.
         settings: Of the protocol.
         statistics: Counts it.
+        learn: Told how long it took on its worker: the pack, the device, seconds.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class InferWork:
         limits: Limits,
         settings: InferenceSettings,
         statistics: Statistics,
+        learn: Callable[[PackPin, str, float], None],
     ) -> None:
+        self._learn = learn
         self._request = request
         self._cancelled = cancelled
         self._limits = limits
@@ -81,12 +86,14 @@ class InferWork:
             raise JobCancelledError("the job was cancelled")
         with cast("ManagedEngine", engine).lease(self._request.pin) as packed:
             name, version = packed.pin.id, packed.pin.version
+            began = time.monotonic()
             try:
                 answer = self._run(packed)
             except BaseException:
                 self._statistics.fail(name, version, self._times)
                 raise
             self._statistics.success(name, version, self._times)
+            self._learn(packed.pin, packed.device, time.monotonic() - began)
             return answer
 
     def _run(self, packed: PackedModel) -> Answer:
