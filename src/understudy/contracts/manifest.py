@@ -126,6 +126,7 @@ class RuntimeSpec(_Part):
         sha256: SHA-256 of that file.
         float16: For ``onnx``: the same graph in float16, which a service that is set to float16 takes instead.
         graph: For ``python``: an ONNX graph for the adapter to run, which ``load(folder, graph)`` gets open.
+        graphs: For ``python``: several such graphs by name, which ``load(folder, graphs)`` gets open.
         remote: For ``remote``: the server and its model.
         tensors: For ``onnx``, ``torchscript`` and ``spandrel``: how the model names and scales what it takes and gives.
     """
@@ -135,6 +136,7 @@ class RuntimeSpec(_Part):
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     float16: WeightFile | None = None
     graph: WeightFile | None = None
+    graphs: dict[str, WeightFile] = {}
     remote: RemoteSpec | None = None
     tensors: TensorsSpec | None = None
 

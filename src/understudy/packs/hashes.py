@@ -14,6 +14,7 @@ from understudy.packs.file_hash import file_sha256
 from understudy.packs.manifest import MANIFEST_NAME, file_problem, read_toml
 from understudy.packs.toml_file import shown
 
+_TABLES = {"runtime", "runtime.float16", "runtime.graph", "weights"}
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\- ]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^(?P<head>\s*(?P<key>file|sha256)\s*=\s*)(?P<value>"[^"]*"|'[^']*')(?P<tail>\s*(#.*)?)$""")
 
@@ -50,11 +51,13 @@ def _declared(raw: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     where = shown(folder / MANIFEST_NAME)
     runtime, weights = raw.get("runtime", {}), raw.get("weights", [])
     half, graph = (runtime.get(name) if isinstance(runtime, dict) else None for name in ("float16", "graph"))
+    graphs = runtime.get("graphs", {}) if isinstance(runtime, dict) else {}
     remote = isinstance(runtime, dict) and runtime.get("kind") == "remote"
     tables = [
         *([] if remote else [("runtime", runtime)]),
         *([] if half is None else [("runtime.float16", half)]),
         *([] if graph is None else [("runtime.graph", graph)]),
+        *((f"runtime.graphs.{name}", one) for name, one in (graphs.items() if isinstance(graphs, dict) else ())),
         *((f"weights[{n}]", weight) for n, weight in enumerate(weights)),
     ]
     for name, table in tables:
@@ -74,7 +77,7 @@ def _edited(text: str, wanted: dict[str, str]) -> str:
             blocks.append((header[2].replace(" ", ""), []))
         blocks[-1][1].append(line)
     edited = (
-        _edited_block(lines, wanted) if name in {"runtime", "runtime.float16", "runtime.graph", "weights"} else lines
+        _edited_block(lines, wanted) if name in _TABLES or name.startswith("runtime.graphs.") else lines
         for name, lines in blocks
     )
     return "".join(line for lines in edited for line in lines)

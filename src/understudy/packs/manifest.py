@@ -146,6 +146,8 @@ def declared_files(manifest: PackManifest) -> Iterator[tuple[str, str, str]]:
         yield "runtime.float16.file", half.file, half.sha256
     if graph := manifest.runtime.graph:
         yield "runtime.graph.file", graph.file, graph.sha256
+    for name, graph in manifest.runtime.graphs.items():
+        yield f"runtime.graphs.{name}.file", graph.file, graph.sha256
     for index, weight in enumerate(manifest.weights):
         yield f"weights[{index}].file", weight.file, weight.sha256
 
@@ -192,7 +194,7 @@ def _tensor_problems(manifest: PackManifest) -> Iterator[Problem]:
 
 def _remote_problems(manifest: PackManifest) -> Iterator[Problem]:
     runtime, remote = manifest.runtime, manifest.runtime.remote
-    for name in ("file", "sha256", "float16", "graph"):
+    for name in ("file", "sha256", "float16", "graph", "graphs"):
         if getattr(runtime, name):
             yield Problem(f"runtime.{name}", "a remote pack has no file: its model is on the server", "leave it out")
     if remote is None:
@@ -216,8 +218,7 @@ def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
             yield Problem("runtime.float16", "is a second graph of an ONNX pack", "leave it out, or name an .onnx file")
         if "float16" not in manifest.contract.precisions:
             yield Problem("contract.precisions", "lacks float16, which runtime.float16 is", 'add "float16"')
-    if (graph := manifest.runtime.graph) and (manifest.runtime.kind == "onnx" or not graph.file.endswith(".onnx")):
-        yield Problem("runtime.graph", "is an ONNX graph beside an adapter", "leave it out, or name an .onnx file")
+    yield from _graph_problems(manifest)
     for field, file, _ in declared_files(manifest):
         if PurePosixPath(file).suffix.lower() in _PICKLED[manifest.runtime.kind]:
             text = f'"{file}" is a kind of file that runs code when it is read'
@@ -229,6 +230,22 @@ def _file_problems(manifest: PackManifest, folder: Path) -> Iterator[Problem]:
         seen.add(file)
         if problem := file_problem(folder, file):
             yield Problem(field, problem[0], problem[1])
+
+
+def _graph_problems(manifest: PackManifest) -> Iterator[Problem]:
+    """Graphs that an adapter is to run."""
+    runtime = manifest.runtime
+    graphs = {f"runtime.graphs.{name}": graph for name, graph in runtime.graphs.items()}
+    if runtime.graph:
+        graphs["runtime.graph"] = runtime.graph
+    for field, graph in graphs.items():
+        if runtime.kind == "onnx" or not graph.file.endswith(".onnx"):
+            yield Problem(field, "is an ONNX graph beside an adapter", "leave it out, or name an .onnx file")
+    if runtime.graph and runtime.graphs:
+        yield Problem("runtime.graphs", "stands beside runtime.graph", "list all graphs here, or have one alone")
+    for name in runtime.graphs:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            yield Problem(f"runtime.graphs.{name}", "a graph's name is lower-case words joined by underscores")
 
 
 def file_problem(folder: Path, file: str) -> tuple[str, str] | None:

@@ -227,7 +227,7 @@ def _model(
     if not unit.divide:
         y = yield from encoded.resized(x, tile, scale, out)
         if unit.own_alpha is not None and unit.hold and scale != 1:
-            _hold_alpha(y, x, unit.own_alpha, tile, scale)
+            _hold_alpha(y, x, unit, tile, scale)
         return y
     return (yield from _divided(unit, x, plate, encoded, tile, scale))
 
@@ -249,7 +249,7 @@ def _divided(
         after = _filtered_alpha(before, tile, scale)
     else:
         if unit.hold:
-            _hold_alpha(y, times, unit.own_alpha, tile, scale)
+            _hold_alpha(y, times, unit, tile, scale)
         after = y[..., unit.own_alpha, None]
     if (after < 1).any():
         plain = yield from encoded.resized(x, tile, scale)
@@ -266,13 +266,22 @@ def _divided(
     return y
 
 
-def _hold_alpha(y: FloatImage, x: FloatImage, at: int, tile: Tile, scale: Fraction) -> None:
-    """Holds the alpha of ``y`` within its neighbors in ``x``, in place."""
+def _hold_alpha(y: FloatImage, x: FloatImage, unit: _Unit, tile: Tile, scale: Fraction) -> None:
+    """Holds the alpha of ``y`` within its neighbors in ``x``, in place; color goes with it, or it would fringe."""
+    at = unit.own_alpha
+    assert at is not None
     alpha = np.ascontiguousarray(x[..., at, None])
     if alpha.min() == alpha.max():
         y[..., at] = alpha[0, 0]
-    else:
-        clamp_to_neighbors(y[..., at, None], alpha, tile.region, scale)
+        return
+    free = y[..., at].copy()
+    clamp_to_neighbors(y[..., at, None], alpha, tile.region, scale)
+    held = y[..., at]
+    moved = (held != free) & (free != 0)
+    if moved.any():
+        share = np.clip(held[moved] / free[moved], 0, 4)
+        for color in unit.color:
+            y[moved, color] *= share
 
 
 def _filtered_alpha(alpha: FloatImage, tile: Tile, scale: Fraction) -> FloatImage:

@@ -124,15 +124,19 @@ def load_model(
 
 
 def _in_python(pack: PackFiles, device: str, vram_bytes: int) -> LoadedModel:
-    """A pack's adapter on the CPU, with its graph, where it has one, on the device."""
+    """A pack's adapter on the CPU, with its graphs, where it has some, on the device."""
     from understudy.runtimes.python import load_adapter
 
-    if pack.manifest.runtime.graph is not None:
+    runtime = pack.manifest.runtime
+    files = {"": runtime.graph} if runtime.graph is not None else runtime.graphs
+    if files:
         from understudy.runtimes.adapter_graph import open_graph
 
-        graph = open_graph(pack, pack.manifest.runtime.graph, device, vram_bytes=vram_bytes)
-        model = _Guarded(load_adapter(pack, graph), pack)
-        device, providers, note = graph.opened.device, graph.opened.providers, graph.opened.note
+        graphs = {name: open_graph(pack, file, device, vram_bytes=vram_bytes) for name, file in files.items()}
+        given = graphs[""] if runtime.graph is not None else graphs
+        model = _Guarded(load_adapter(pack, given), pack)
+        opened = next(iter(graphs.values())).opened
+        device, providers, note = opened.device, opened.providers, opened.note
     else:
         note = f"{pack.manifest.id} runs on the CPU only" if device.startswith("cuda") else ""
         model, device, providers = _Guarded(load_adapter(pack), pack), "cpu", ()

@@ -81,8 +81,10 @@ class _PinnedFinder(importlib.abc.MetaPathFinder):
 _finder = _PinnedFinder()
 
 
-def load_adapter(pack: PackFiles, graph: Graph | None = None) -> Model:
+def load_adapter(pack: PackFiles, graph: Graph | Mapping[str, Graph] | None = None) -> Model:
     """The model that a Python pack's ``load(folder)`` returns, or its ``load(folder, graph)`` where it has a graph.
+
+    Several graphs are given as a mapping by their names.
 
     The adapter is the package ``understudy._packs.<id>_<version>_<digest>``, so that the old bytes of a pack run on
     while new ones load; a declared file ``kernels.py`` beside it is imported with ``from . import kernels``.

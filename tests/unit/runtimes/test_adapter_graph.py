@@ -70,3 +70,25 @@ def test_the_graph_is_pinned_and_looked_into(tmp_path: Path) -> None:
     )
     with pytest.raises(ManifestError, match="an ONNX graph beside an adapter"):
         open_pack(tmp_path / "mine")
+
+
+def test_several_graphs_are_given_by_their_names(tmp_path: Path) -> None:
+    tables = 'file = "adapter.py"\n[runtime.graphs.x2]\nfile = "twice.onnx"\n[runtime.graphs.x4]\nfile = "again.onnx"'
+    adapter = _ADAPTER.replace("Model(graph)", 'Model(graph["x4"])')
+    folder = tmp_path / "mine"
+    make_pack(folder, edit=((_GRAPH[0], tables),), adapter=adapter, pin=False)
+    for name in ("twice.onnx", "again.onnx"):
+        (folder / name).write_bytes(double().SerializeToString())
+    assert write_hashes(folder) == ("adapter.py", "twice.onnx", "again.onnx")
+    loaded = load_model(open_pack(folder), device="cpu")
+    image = np.linspace(-1, 2, 60, dtype=np.float32).reshape(4, 5, 3)
+    assert np.array_equal(loaded.model.run({"image": image}, Call(region=Region(0, 0, 0, 0, 5, 4)))["image"], image * 2)
+    loaded.model.close()
+    (folder / "again.onnx").write_bytes(b"other")
+    with pytest.raises(PackError, match="has other bytes"):
+        load_model(open_pack(folder), device="cpu")
+    text = (folder / "pack.toml").read_text()
+    for wrong, told in (("graphs.x4]", "graphs.X4]"), ("[runtime.graphs.x2]", "[runtime.graph]")):
+        (folder / "pack.toml").write_text(text.replace(wrong, told))
+        with pytest.raises(ManifestError, match=r"lower-case words|stands beside"):
+            open_pack(folder)

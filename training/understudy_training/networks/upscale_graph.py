@@ -6,12 +6,16 @@ from torch import Tensor, nn
 
 from understudy_training.networks.upscale import PlainUpscaleNet
 
+_POWER = 2.4
+
 
 class UpscaleGraph(nn.Module):
-    """What a pack holds: the curve of sRGB, continued beyond 1 and mirrored below 0, the network, and the way back.
+    """What a pack holds: a root that the eye finds even, mirrored below 0, the network, and the way back.
 
-    Beyond its toe the curve is a gain and an offset away from a power, both of which the network commutes with: so a
-    plate of twice the light gives twice the result, though the network works on values that the eye finds even.
+    The root is that of the sRGB curve. Above its toe (a code of 10 in 8 bits) the curve is a gain and an offset away
+    from it, and the network commutes with both: so it sees what it was trained on. A root alone has no toe, and all of
+    this commutes with gain: a plate of twice the light gives twice the result, and premultiplied color and alpha keep
+    their quotient at edges of one color.
 
     Args:
         net: The folded network.
@@ -23,18 +27,21 @@ class UpscaleGraph(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Upscales [n, 1, h, w] of scene-linear values."""
-        return linear(self.net(display(image)))
+        seen = torch.sign(image) * torch.pow(image.abs(), 1 / _POWER)
+        large = self.net(seen)
+        result: Tensor = torch.sign(large) * torch.pow(large.abs(), _POWER)
+        return result
 
 
 def display(light: Tensor) -> Tensor:
     """The curve of IEC 61966-2-1, continued beyond 1 and mirrored below 0."""
     size = light.abs()
-    curved = 1.055 * torch.pow(size.clamp(min=0.0031308), 1 / 2.4) - 0.055
+    curved = 1.055 * torch.pow(size.clamp(min=0.0031308), 1 / _POWER) - 0.055
     return torch.where(size <= 0.0031308, light * 12.92, torch.sign(light) * curved)
 
 
 def linear(value: Tensor) -> Tensor:
     """The inverse of :func:`display`."""
     size = value.abs()
-    curved = torch.pow((size.clamp(min=0.04045) + 0.055) / 1.055, 2.4)
+    curved = torch.pow((size.clamp(min=0.04045) + 0.055) / 1.055, _POWER)
     return torch.where(size <= 0.04045, value / 12.92, torch.sign(value) * curved)

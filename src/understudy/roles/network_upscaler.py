@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upscaling by networks of whole factors: any factor from 1 up, any channels, memory that does not grow with the plate.
+
+A graph sees one channel of plate values and gives it ``factor`` times as large. Each channel runs alone, so layers of a
+render and mattes are as good as color. A factor that no graph has is made by the smallest one above it, or by the
+largest there is, and then resampled (Lanczos-3) to the exact size.
+
+Where a channel holds light over 1, a pixel's share of the result is multiplied so that its mean is the pixel again: a
+network thinks in values that the eye finds even, and would lose or gain light at highlights. The correction comes in
+over the stops from 1 to 8; a display picture is left to the network.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from itertools import product
+
+import cv2
+import numpy as np
+
+from understudy.contracts.errors import PackError, UsageError
+from understudy.contracts.model import Call, Graph, Tensors
+from understudy.contracts.plate import FloatImage, Window
+from understudy.roles.resample import HEADROOM, LANCZOS3, apply, axis, from_headroom, hold_to_neighbors, near_overflow
+from understudy.roles.tiling import read_tile
+
+_OVERSHOOT: dict[object, float | None] = {"hard": 0.0, "soft": 0.25, "off": None}
+RESAMPLING_REACH = 3
+"""What the radius of a pack holds beside its networks': the resampling to other factors, input pixels."""
+
+_BLOCK = 384
+"""Side of what a graph sees at once, without its halo: its features stay in a few hundred megabytes."""
+
+_STOPS = np.float32(3)
+
+
+class NetworkUpscaler:
+    """A pack's networks as one upscaler.
+
+    Args:
+        graphs: By factor, ``x2`` and so on: from ``image`` (1, 1, h, w) to ``image_out``.
+        radius: The largest receptive radius of a network, input pixels.
+        name: The pack's id, for messages.
+    """
+
+    def __init__(self, graphs: Mapping[str, Graph], radius: int, name: str) -> None:
+        self._graphs = {int(key[1:]): graph for key, graph in graphs.items()}
+        self._radius = radius
+        self._name = name
+
+    def run(self, tensors: Mapping[str, FloatImage], call: Call, /) -> Tensors:
+        """The pixels of ``call.region``."""
+        image, region, scale = tensors["image"], call.region, call.scale
+        if region is None:
+            raise PackError("an upscaler needs a region", where=self._name)
+        if scale < 1:
+            fix = "take the pack lanczos"
+            raise UsageError(f"{self._name} enlarges, and {scale} is under 1", where="scale", fix=fix)
+        lies = Window(region.in_x, region.in_y, image.shape[1], image.shape[0])
+        wanted = Window(region.x, region.y, region.width, region.height)
+        if scale == 1:
+            return {"image": read_tile(image, lies, wanted)}
+        out = call.out if call.out is not None else np.empty((wanted.height, wanted.width, image.shape[2]), np.float32)
+        overshoot = _OVERSHOOT[call.options.get("antiringing", "soft")]
+        for channel in range(image.shape[2]):
+            plane = np.ascontiguousarray(image[..., channel : channel + 1])
+            target = out[..., channel : channel + 1]
+            if plane.min() == plane.max():
+                target[...] = plane[0, 0]  # most often an alpha of 1
+                continue
+            huge = near_overflow(plane)
+            low = plane * HEADROOM if huge else plane
+            self._fill(target, low, lies, wanted, scale)
+            if overshoot is not None:
+                hold_to_neighbors(target, low, region, scale, overshoot)
+            if huge:
+                target[...] = from_headroom(target)
+        return {"image": out}
+
+    def close(self) -> None:
+        """Holds nothing of its own."""
+
+    def _fill(self, target: FloatImage, plane: FloatImage, lies: Window, wanted: Window, scale: Fraction) -> None:
+        factor = self._factor(scale)
+        if factor == scale:
+            self._enlarge(target, plane, lies, wanted, factor)
+            return
+        rest = scale / factor
+        rows = axis(LANCZOS3, rest, wanted.y, wanted.height)
+        columns = axis(LANCZOS3, rest, wanted.x, wanted.width)
+        top, left = int(rows.starts[0]), int(columns.starts[0])
+        bottom = int(rows.starts[-1]) + rows.weights.shape[1]
+        right = int(columns.starts[-1]) + columns.weights.shape[1]
+        larger = np.empty((bottom - top, right - left, 1), np.float32)
+        self._enlarge(larger, plane, lies, Window(left, top, right - left, bottom - top), factor)
+        target[...] = apply(larger, rows, columns, in_x=left, in_y=top)
+
+    def _factor(self, scale: Fraction) -> int:
+        return min((factor for factor in self._graphs if factor >= scale), default=max(self._graphs))
+
+    def _enlarge(self, target: FloatImage, plane: FloatImage, lies: Window, wanted: Window, factor: int) -> None:
+        """Fills ``target``, which covers ``wanted`` of the plane at ``factor``, block by block."""
+        first_x, first_y = wanted.x // factor, wanted.y // factor
+        last_x, last_y = -(-wanted.right // factor), -(-wanted.bottom // factor)
+        for y, x in product(range(first_y, last_y, _BLOCK), range(first_x, last_x, _BLOCK)):
+            core = Window(x, y, min(_BLOCK, last_x - x), min(_BLOCK, last_y - y))
+            large = self._block(plane, lies, core, factor)
+            left, top = max(core.x * factor, wanted.x), max(core.y * factor, wanted.y)
+            right, bottom = min(core.right * factor, wanted.right), min(core.bottom * factor, wanted.bottom)
+            part = large[
+                top - core.y * factor : bottom - core.y * factor, left - core.x * factor : right - core.x * factor
+            ]
+            target[top - wanted.y : bottom - wanted.y, left - wanted.x : right - wanted.x, 0] = part
+
+    def _block(self, plane: FloatImage, lies: Window, core: Window, factor: int) -> FloatImage:
+        r = self._radius
+        around = Window(core.x - r, core.y - r, core.width + 2 * r, core.height + 2 * r)
+        seen = read_tile(plane, lies, around)[..., 0]
+        large = self._graphs[factor].run({"image": seen[None, None]})["image_out"][0, 0]
+        inside = slice(r, -r) if r else slice(None)
+        large = large[r * factor : (r + core.height) * factor, r * factor : (r + core.width) * factor]
+        return _keeping_light(large, seen, inside, factor) if seen.max() > 1 else large
+
+
+def _keeping_light(large: FloatImage, seen: FloatImage, inside: slice, factor: int) -> FloatImage:
+    """Multiplies each pixel's share so that its mean is the pixel, where light is over 1."""
+    pixel = seen[inside, inside]
+    height, width = pixel.shape
+    mean = cv2.resize(np.ascontiguousarray(large), (width, height), interpolation=cv2.INTER_AREA)
+    brightest = cv2.dilate(seen, np.ones((5, 5), np.uint8))[inside, inside]
+    share = np.clip(np.log2(np.maximum(brightest, 1)) / _STOPS, 0, 1)
+    sound = (mean > 0) & (pixel > 0)
+    ratio = np.where(sound, pixel / np.where(sound, mean, 1), 1)
+    gain = (1 + (np.clip(ratio, 0, 8) - 1) * share).astype(np.float32)
+    kept: FloatImage = large * np.repeat(np.repeat(gain, factor, 0), factor, 1)
+    return kept
