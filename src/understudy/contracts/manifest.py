@@ -92,9 +92,10 @@ class TensorsSpec(_Part):
     """How a model made elsewhere names and scales what it takes and gives. What is left out is as the role has it.
 
     Attributes:
-        inputs: The role's tensors to the model's inputs. Those that share one input lie one after another on its
-            channel axis: ``a`` and ``b`` in one input of six channels.
-        outputs: The role's tensors to the model's outputs.
+        inputs: The role's tensors, ``scale``, ``time`` and options to the model's inputs. Those that share one input
+            lie one after another on its channel axis: ``a`` and ``b`` in one input of six channels. An interpolation
+            model that finds its own motion takes no ``forward`` and ``backward``.
+        outputs: The role's tensors to the model's outputs; those that share one output lie in it likewise.
         order: Of the color channels.
         input_gain: What the encoding's values are multiplied by for the model: 255 for one that takes 0 to 255.
         input_offset: What is added after that: -1, with a gain of 2, for one that takes -1 to 1.

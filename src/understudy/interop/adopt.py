@@ -27,7 +27,7 @@ from understudy.packs.bom import BOM_NAME, bom_text, write_bom
 from understudy.packs.card import CARD_NAME
 from understudy.packs.manifest import MANIFEST_NAME
 from understudy.runtimes.foreign_graph import Node
-from understudy.runtimes.outputs import input_names, output_channels
+from understudy.runtimes.outputs import output_channels
 from understudy.runtimes.raw_model import RawModel, open_onnx, open_torch, open_weights_file
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -256,14 +256,18 @@ def _motion(raw: RawModel, name: str, title: str, kind: str, file: str, where: s
 
 
 def _interpolation(raw: RawModel, name: str, title: str, kind: str, file: str, where: str) -> Draft:
-    names = {node.name for node in raw.inputs}
     outputs = {node.name for node in raw.outputs}
-    if not {*input_names(Role.INTERPOLATE)} <= names or not {"to_a", "to_b", "weight"} <= outputs:
+    pictures = [node.name for node in raw.inputs if len(node.shape) == 4 and node.shape[1] not in {1, 2}]
+    times = [node.name for node in raw.inputs if len(node.shape) < 2 or node.shape[1] == 1]
+    motion = [node.name for node in raw.inputs if node.name in {"forward", "backward"}]
+    fits = len(pictures) == 2 and len(times) == 1 and len(pictures) + len(motion) + 1 == len(raw.inputs)
+    if not fits or not {"to_a", "to_b", "weight"} <= outputs:
         fix = (
-            "an interpolation pack warps the plate's own pixels, so export the model before it makes a picture: a, b,"
-            " forward, backward and time in, to_a, to_b and weight out"
+            "an interpolation pack warps the plate's own pixels, so export the model before it makes a picture: two"
+            " pictures and the time in, to_a, to_b and weight out"
         )
         raise PackError(f"takes {_listed(raw.inputs)} and gives {_listed(raw.outputs)}", where=where, fix=fix)
+    inputs = {"a": pictures[0], "b": pictures[1], "time": times[0]} | {name: name for name in motion}
     contract: dict[str, tuple[Any, str]] = {
         "channels": (3, ""),
         **_display(),
@@ -273,7 +277,8 @@ def _interpolation(raw: RawModel, name: str, title: str, kind: str, file: str, w
     }
     return Draft(
         id=name, role=Role.INTERPOLATE, title=title, description=_description(None, "interpolation model"), kind=kind,
-        file=file, contract=contract, found=("Its inputs and outputs have the role's own names.",),
+        file=file, contract=contract, tensors={"inputs": inputs},
+        found=(f"Takes {pictures[0]}, {pictures[1]} and {times[0]}; gives to_a, to_b and weight.",),
         open=("Nothing of it was measured.", _DOMAIN_OPEN),
     )  # fmt: skip
 

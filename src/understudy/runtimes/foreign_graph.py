@@ -20,6 +20,7 @@ from understudy.runtimes.outputs import input_names, output_channels
 
 _PICTURES = frozenset({"image", "a", "b"})
 _VECTORS = frozenset({"forward", "backward", "to_a", "to_b"})
+_MOTION = frozenset({"forward", "backward"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,22 @@ class ForeignGraph:
         self._spec = spec
         self._where = where
         there = {node.name: node for node in graph.get_inputs()}
-        wanted, knobs = input_names(manifest.role), {"scale", "time", *manifest.options}
+        wanted, knobs = input_names(manifest.role), ("scale", "time", *manifest.options)
         known = output_channels(manifest.role)
-        for named, ours in ((spec.inputs, wanted), (spec.outputs, known)):
+        for named, ours in ((spec.inputs, (*wanted, *knobs)), (spec.outputs, known)):
             if unknown := [name for name in named if name not in ours]:
                 problem = f'the role {manifest.role} has no tensor "{unknown[0]}"'
                 raise PackError(problem, where=where, fix=f"it has {', '.join(ours)}; correct [runtime.tensors]")
+        named = {name: spec.inputs.get(name, name) for name in knobs}
+        self._knobs = {name: there[graph_name] for name, graph_name in named.items() if graph_name in there}
+        taken = {node.name for node in self._knobs.values()}
+        others = [name for name in there if name not in taken]
         inputs = {name: spec.inputs.get(name, name) for name in wanted}
-        others = [name for name in there if name not in knobs]
-        if len(wanted) == 1 and len(others) == 1 and not spec.inputs:
+        if len(wanted) == 1 and len(others) == 1 and wanted[0] not in spec.inputs:
             inputs = {wanted[0]: others[0]}
+        # A model between two frames may find its motion itself.
+        self._unseen = [n for n in wanted if n in _MOTION and n not in spec.inputs and n not in there]
+        inputs = {name: graph_name for name, graph_name in inputs.items() if name not in self._unseen}
         given = {node.name: node for node in graph.get_outputs()}
         outputs = dict(spec.outputs) or {name: name for name in known if name in given}
         if not outputs and len(given) == 1 and manifest.role is Role.UPSCALE:
@@ -90,16 +97,22 @@ class ForeignGraph:
                 if name not in found:
                     fix = f"it has {', '.join(found)}; correct [runtime.tensors]"
                     raise PackError(f'it has no {what} "{name}"', where=where, fix=fix)
+        if unfed := [name for name in others if name not in inputs.values()]:
+            fix = f"the role gives {', '.join((*wanted, *knobs))}; map it in [runtime.tensors]"
+            raise PackError(f'nothing feeds its input "{unfed[0]}"', where=where, fix=fix)
         self._inputs, self._outputs = inputs, outputs
-        self._sharing = {graph_name: [n for n in wanted if inputs[n] == graph_name] for graph_name in inputs.values()}
-        self._knobs = {name: there[name] for name in there if name not in self._sharing}
-        self._nodes = there
-        self._given = given
+        self._sharing = {at: [name for name in inputs if inputs[name] == at] for at in inputs.values()}
+        self._shared = {at: [name for name in outputs if outputs[name] == at] for at in outputs.values()}
+        self._nodes, self._given, self._order = there, given, wanted
 
     def get_inputs(self) -> list[Node]:
         """The role's tensors, then what else the graph takes."""
-        nodes = []
-        for name, graph_name in self._inputs.items():
+        nodes: list[Node] = []
+        for name in self._order:
+            if name in self._unseen:
+                nodes.append(Node(name, nodes[0].type, ["n", 2, *nodes[0].shape[2:]]))
+                continue
+            graph_name = self._inputs[name]
             node, shared = self._nodes[graph_name], len(self._sharing[graph_name])
             shape = list(node.shape)
             if len(shape) == 4 and isinstance(shape[1], int):
@@ -108,7 +121,8 @@ class ForeignGraph:
                     raise PackError(problem, where=self._where, fix="correct [runtime.tensors]")
                 shape[1] //= shared
             nodes.append(Node(name, node.type, shape))
-        return nodes + [Node(n.name, n.type, [] if len(n.shape) == 4 else n.shape) for n in self._knobs.values()]
+        knobs = self._knobs.items()
+        return nodes + [Node(name, node.type, [] if len(node.shape) == 4 else node.shape) for name, node in knobs]
 
     def get_outputs(self) -> list[Node]:
         """The role's tensors that it gives."""
@@ -126,12 +140,23 @@ class ForeignGraph:
             value = feeds[name]
             if len(node.shape) == 4:  # the time as a picture
                 value = np.broadcast_to(value, (first.shape[0], 1, *first.shape[2:]))
-            whole[name] = np.ascontiguousarray(value)
-        results = self._graph.run([self._outputs[name] for name in names], whole, draft)
-        return [
-            self._taken(name, result, first.shape[2:]) if result.ndim == 4 else result
-            for name, result in zip(names, results, strict=True)
-        ]
+            whole[node.name] = np.ascontiguousarray(value)
+        wanted = list(dict.fromkeys(self._outputs[name] for name in names))
+        results = dict(zip(wanted, self._graph.run(wanted, whole, draft), strict=True))
+        answers = ((name, self._part(name, results[self._outputs[name]])) for name in names)
+        return [self._taken(name, part, first.shape[2:]) if part.ndim == 4 else part for name, part in answers]
+
+    def _part(self, name: str, result: Tensor) -> Tensor:
+        """A tensor's share of an output that holds several."""
+        sharing = self._shared[self._outputs[name]]
+        if len(sharing) == 1 or result.ndim != 4:
+            return result
+        if result.shape[1] % len(sharing):
+            problem = f'its output "{self._outputs[name]}" has {result.shape[1]} channels for {len(sharing)} tensors'
+            raise PackError(problem, where=self._where, fix="correct [runtime.tensors]")
+        depth = result.shape[1] // len(sharing)
+        at = sharing.index(name) * depth
+        return result[:, at : at + depth]
 
     def _shown(self, name: str, tensor: Tensor) -> Tensor:
         """What the graph sees of a picture."""

@@ -99,3 +99,15 @@ def outside(location: str, length: int = 36) -> onnx.ModelProto:
     for key, text in (("location", location), ("offset", "0"), ("length", str(length))):
         weight.external_data.add(key=key, value=text)
     return model([helper.make_node("Conv", ["x", "k"], ["y"])], [value("x", shape)], [value("y", shape)], [weight])
+
+
+def between() -> onnx.ModelProto:
+    """Still frames mixed by a time that is a picture, in somebody's own names."""
+    nodes = [
+        helper.make_node("Conv", ["img0", "zero"], ["to_a"]),
+        helper.make_node("Conv", ["img1", "zero"], ["to_b"]),
+        helper.make_node("Identity", ["timestep"], ["weight"]),
+    ]
+    inputs = [value(name, ("n", depth, "h", "w")) for name, depth in (("img0", 3), ("img1", 3), ("timestep", 1))]
+    outputs = [value(name, ("n", depth, "h", "w")) for name, depth in (("to_a", 2), ("to_b", 2), ("weight", 1))]
+    return model(nodes, inputs, outputs, [const("zero", np.zeros((2, 3, 1, 1)))])

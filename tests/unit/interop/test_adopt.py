@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from understudy.conformance import check_pack
@@ -20,7 +21,7 @@ from understudy.contracts.errors import (
     UnsupportedFileError,
     UsageError,
 )
-from understudy.contracts.jobs import MotionParams, PackPin, RoleRequest, UpscaleParams
+from understudy.contracts.jobs import InterpolateParams, MotionParams, PackPin, RoleRequest, UpscaleParams
 from understudy.contracts.plate import FloatImage, blank_plate
 from understudy.interop.adopt import Adopted, adopt, slug
 from understudy.packs import open_pack
@@ -107,6 +108,28 @@ def test_motion_models_of_every_habit_give_pixels(tmp_path: Path, *, stacked: bo
     engine.close()
     assert np.allclose(out["a"].take(("forward.u", "forward.v")), (3, 2), atol=1e-4)  # v up in plates
     assert np.allclose(out["b"].take(("backward.u", "backward.v")), (3, 2), atol=1e-4)
+
+
+def test_an_interpolation_model_of_other_names_mixes_the_plates_own_pixels(tmp_path: Path) -> None:
+    adopted = _adopted(models.write(tmp_path / "mid.onnx", models.between()))
+    assert adopted.draft.role.value == "interpolate"
+    assert [result.name for result in check_pack(adopted.folder).failures] == ["rights"]
+    engine = LocalEngine(device="cpu", extra_packs=(adopted.folder,))
+    light = np.random.default_rng(4).uniform(0, 90, (2, 24, 32, 3)).astype(np.float32)
+    plates = {name: blank_plate(light[n], ("R", "G", "B"), colorspace="ACEScg", frame=n) for n, name in enumerate("ab")}
+    params = InterpolateParams(outputs=((Fraction(1, 4),),), motion_pack="identity-motion")
+    out = engine.run(RoleRequest(pack=PackPin(id="mid"), params=params, plates=plates)).plates["0"].take("RGB")
+    engine.close()
+    assert np.allclose(out, 0.75 * light[0] + 0.25 * light[1], rtol=1e-4, atol=1e-3)
+
+
+def test_an_interpolation_model_that_paints_the_picture_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    path = models.write(tmp_path / "paint.onnx", models.between())
+    graph = onnx.load(str(path))
+    del graph.graph.output[1:]
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(PackError, match="export the model before it makes a picture"):
+        _adopted(path, role="interpolate")
 
 
 def test_flames_sidecar_is_followed(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def _both(pack: Pack, tmp_path: Path, **given: Any) -> tuple[Exported, Exported]
     )
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("scale", [1, 3])
 def test_the_shipped_graph_equals_the_engine_through_color_and_carry(tmp_path: Path, scale: int) -> None:
     flame, nuke = _both(open_pack(_MODELS / "identity-onnx-upscale"), tmp_path, scale=scale)
     assert flame.scale == nuke.scale == scale
@@ -59,8 +59,8 @@ def test_the_shipped_graph_equals_the_engine_through_color_and_carry(tmp_path: P
 
 @pytest.mark.parametrize(
     "graph",
-    [network(), network(3), models.doubler(1), models.doubler(padded=4)],
-    ids=["network", "thrice", "one-channel", "padded"],
+    [network(), models.doubler(1), models.doubler(padded=4)],
+    ids=["network", "one-channel", "padded"],
 )
 def test_networks_equal_the_engine(tmp_path: Path, graph: onnx.ModelProto) -> None:
     flame, nuke = _both(_pack(tmp_path, graph), tmp_path)

@@ -97,3 +97,30 @@ def test_names_that_are_not_there_are_told(tmp_path: Path) -> None:
     seven = Recorder([_picture("pair", 7)], {"f": _noise(1, 2, 8, 8)})
     with pytest.raises(PackError, match="7 channels for 2 pictures"):
         ForeignGraph(seven, _manifest(tmp_path / "m", Role.MOTION), spec, "m").get_inputs()
+
+
+def test_a_model_between_frames_that_finds_its_motion_itself(tmp_path: Path) -> None:
+    both = _noise(1, 4, 4, 4)
+    answers = {"flow": both, "mask": _noise(1, 1, 4, 4)}
+    inputs = [_picture("img0"), _picture("img1"), Node("timestep", "tensor(float)", ("n", 1, "h", "w"))]
+    graph = Recorder(inputs, answers)
+    spec = TensorsSpec(
+        inputs={"a": "img0", "b": "img1", "time": "timestep"},
+        outputs={"to_a": "flow", "to_b": "flow", "weight": "mask"},
+    )
+    foreign = ForeignGraph(graph, _manifest(tmp_path, Role.INTERPOLATE), spec, "m")
+    assert [node.name for node in foreign.get_inputs()] == ["a", "b", "forward", "backward", "time"]
+    pictures = {name: _noise(1, 3, 4, 4) for name in ("a", "b")}
+    still = {name: np.zeros((1, 2, 4, 4), np.float32) for name in ("forward", "backward")}
+    feeds = {**pictures, **still, "time": np.full((), 0.5, np.float32)}
+    to_a, to_b, weight = foreign.run(["to_a", "to_b", "weight"], feeds, False)
+    assert set(graph.fed) == {"img0", "img1", "timestep"}
+    assert np.array_equal(to_a, both[:, :2])
+    assert np.array_equal(to_b, both[:, 2:])
+    assert np.array_equal(weight, answers["mask"])
+
+
+def test_an_input_that_nothing_feeds_is_told(tmp_path: Path) -> None:
+    graph = Recorder([_picture("image"), _picture("mask", 1)], {"y": _noise(1, 3, 8, 8)})
+    with pytest.raises(PackError, match='nothing feeds its input "mask"'):
+        ForeignGraph(graph, _manifest(tmp_path, Role.UPSCALE), TensorsSpec(), "m")
