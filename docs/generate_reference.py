@@ -308,6 +308,7 @@ _VARIABLES = (
     ("XDG_CACHE_HOME", "`understudy serve`", "Where it keeps how long jobs took; `~/.cache` otherwise."),
     ("UNDERSTUDY_POLICY", "every command", "The show policy where no `--policy` names one."),
     ("UNDERSTUDY_ALLOW_REMOTE_PACKS", "every command", "`1`: packs may be played by models on other servers."),
+    ("UNDERSTUDY_REMOTE_TOKENS", "every command", "TOML file with the tokens of these servers, by address."),
     ("UNDERSTUDY_DEBUG", "every command", "Any value: an internal error shows its traceback."),
     ("UNDERSTUDY_PUBLISH_SOURCE", "`plugins`", "What to publish, where the context does not say."),
     ("UNDERSTUDY_PUBLISH_ROOT", "`plugins`", "The publish root; without one another integrator is to take the frames."),

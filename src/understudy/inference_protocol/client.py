@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.message import Message
 
 from understudy.contracts.errors import (
+    AccessError,
     InputError,
     JobCancelledError,
     MemoryBudgetError,
@@ -30,6 +31,8 @@ _Code = grpc.StatusCode
 _AWAY = (_Code.UNAVAILABLE, _Code.DEADLINE_EXCEEDED, _Code.CANCELLED, _Code.ABORTED)
 _CLASSES: dict[grpc.StatusCode, type[UnderstudyError]] = {
     _Code.INVALID_ARGUMENT: InputError,
+    _Code.UNAUTHENTICATED: AccessError,
+    _Code.PERMISSION_DENIED: AccessError,
     _Code.NOT_FOUND: PackNotFoundError,
     _Code.RESOURCE_EXHAUSTED: MemoryBudgetError,
 }
@@ -55,13 +58,21 @@ class InferenceClient:
         address: ``host:port``.
         tls: Encrypt, and require a certificate that an authority vouches for.
         authority: The certificate of that authority, PEM; None takes the system's.
+        token: Bearer token that goes with each request; empty for none. Give one only with TLS, or within this machine.
         max_message_bytes: Largest message that is taken.
     """
 
     def __init__(
-        self, address: str, *, tls: bool = False, authority: bytes | None = None, max_message_bytes: int = (1 << 31) - 1
+        self,
+        address: str,
+        *,
+        tls: bool = False,
+        authority: bytes | None = None,
+        token: str = "",
+        max_message_bytes: int = (1 << 31) - 1,
     ) -> None:
         self.address = address
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         options = (
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
@@ -87,7 +98,9 @@ class InferenceClient:
             UnderstudyError: It refuses.
         """
         call = self._channel.unary_unary(path(method), None, _decoder(response))
-        return self._answer(call.future(request.SerializeToString(), timeout=timeout_s), lambda: False)
+        return self._answer(
+            call.future(request.SerializeToString(), timeout=timeout_s, metadata=self._metadata), lambda: False
+        )
 
     def infer(
         self,
@@ -125,7 +138,7 @@ class InferenceClient:
         for name, value in (parameters or {}).items():
             _set_parameter(request.parameters[name], value)
         data = encode_request(request, list(inputs.values()))
-        received = self._answer(self._infer.future(data, timeout=timeout_s), cancelled)
+        received = self._answer(self._infer.future(data, timeout=timeout_s, metadata=self._metadata), cancelled)
         return Inferred(received.message.model_version, self._tensors(received))
 
     def close(self) -> None:

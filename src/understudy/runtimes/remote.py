@@ -24,6 +24,7 @@ from understudy.runtimes.hwc_tensors import HwcTensors
 from understudy.runtimes.load import LoadedModel, PackFiles
 from understudy.runtimes.onnx import GraphModel, GraphPlan
 from understudy.runtimes.outputs import input_names, output_channels, required_outputs
+from understudy.runtimes.remote_tokens import token_for
 from understudy.runtimes.warm_up import warm_up_call
 
 ALLOW_VARIABLE = "UNDERSTUDY_ALLOW_REMOTE_PACKS"
@@ -41,6 +42,7 @@ def load_remote(pack: PackFiles, *, allowed: bool) -> LoadedModel:
 
     Raises:
         RightsError: Nobody allowed it.
+        UsageError: The file of tokens is wrong, or the token would travel unencrypted.
         UnavailableError: The server does not answer.
         PackError: Its model is not what the pack declares, or answers with something else.
     """
@@ -51,7 +53,13 @@ def load_remote(pack: PackFiles, *, allowed: bool) -> LoadedModel:
         fix = f"set {ALLOW_VARIABLE}=1, or allow_remote_packs under [packs] of the service's configuration"
         raise RightsError(f"{manifest.id} sends frames to {spec.address}, which nobody allowed", where="packs", fix=fix)
     authority = (pack.folder / spec.authority).read_bytes() if spec.authority else None
-    client = InferenceClient(spec.address, tls=spec.tls, authority=authority, max_message_bytes=_MAX_ANSWER_BYTES)
+    client = InferenceClient(
+        spec.address,
+        tls=spec.tls,
+        authority=authority,
+        token=token_for(spec.address, tls=spec.tls),
+        max_message_bytes=_MAX_ANSWER_BYTES,
+    )
     try:
         model = RemoteModel(client, manifest, spec)
         model.run(*warm_up_call(manifest))
