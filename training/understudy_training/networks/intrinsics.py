@@ -17,6 +17,7 @@ STRIDE = 32
 CHANNELS = 6
 """Three of color in stops, how lit a pixel is, and its place across and down."""
 
+_PLACE = 4
 _LUMA = (0.25, 0.6, 0.15)
 _BLACK = 1 / 64
 _BRIGHT = 256.0
@@ -38,6 +39,11 @@ class Intrinsics:
     normal: Tensor
     shading: Tensor
     kappa: Tensor
+
+    def cropped(self, height: int, width: int) -> "Intrinsics":
+        """The upper left part."""
+        parts = (self.normal, self.shading, self.kappa)
+        return Intrinsics(*(part[:, :, :height, :width] for part in parts))
 
 
 def luma(image: Tensor) -> Tensor:
@@ -153,6 +159,17 @@ def read(raw: Tensor) -> Intrinsics:
     normal = normal / (normal.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
     kappa = _KAPPA_LOW + (_KAPPA_HIGH - _KAPPA_LOW) * torch.sigmoid(raw[:, 6:] - 4.0)
     return Intrinsics(normal, 3.0 * raw[:, 3:6], kappa)
+
+
+def looked_at_twice(network: nn.Module, seen: Tensor) -> Intrinsics:
+    """The mean of what the network says of a picture, as ``encoded`` gives it, and of its mirror image."""
+    mirrored = torch.cat([seen[:, :_PLACE].flip(3), seen[:, _PLACE:]], dim=1)
+    one, other = read(network(seen)), read(network(mirrored))
+    turned = other.normal.flip(3)
+    normal = one.normal + torch.cat([-turned[:, :1], turned[:, 1:]], dim=1)
+    normal = normal / (normal.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+    kappa = (one.kappa * other.kappa.flip(3)).sqrt()
+    return Intrinsics(normal, (one.shading + other.shading.flip(3)) / 2, kappa)
 
 
 def within(kappa: Tensor, cosine: float) -> Tensor:

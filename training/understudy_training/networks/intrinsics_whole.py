@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy_training.networks.intrinsics import STRIDE, IntrinsicsNet, encoded, level_of, luma, read, within
+from understudy_training.networks.intrinsics import (
+    STRIDE,
+    IntrinsicsNet,
+    encoded,
+    level_of,
+    looked_at_twice,
+    luma,
+    within,
+)
 
 WORK_SIDE = 384
 """Longer side of what the network sees, pixels, at most; it learned from pictures of about this size."""
@@ -61,7 +69,7 @@ class WholePicture(nn.Module):
         rest = (-low) % STRIDE
         seen = encoded(small, level)
         padded = functional.pad(seen, (0, rest[1], 0, rest[0]), mode="replicate")
-        answer = read(self.network(padded)[:, :, : small.shape[2], : small.shape[3]])
+        answer = looked_at_twice(self.network, padded).cropped(small.shape[2], small.shape[3])
         kappa = self.temper[0] * answer.kappa ** self.temper[1]
         guide = _guide(small, level)
         large = _Large(low * block, (image.shape[2], image.shape[3]))

@@ -16,7 +16,16 @@ from understudy_training.generators.dice import Dice
 from understudy_training.generators.directions import along_z, around
 from understudy_training.generators.recording import record
 from understudy_training.generators.shaded import draw_shaded
-from understudy_training.networks.intrinsics import Intrinsics, IntrinsicsNet, encoded, level_of, luma, read, within
+from understudy_training.networks.intrinsics import (
+    Intrinsics,
+    IntrinsicsNet,
+    encoded,
+    level_of,
+    looked_at_twice,
+    luma,
+    read,
+    within,
+)
 from understudy_training.networks.intrinsics_whole import SURE_DEGREES, WholePicture
 from understudy_training.options import read_options
 from understudy_training.task import Export, Extras
@@ -149,7 +158,7 @@ class IntrinsicsTask:
         scale, power = self._temper(network)
         rows = []
         for batch in self._drawn(torch.device("cpu"), _REPORT):
-            said = read(network(batch["seen"]))
+            said = looked_at_twice(network, batch["seen"])
             rows.append((batch, said, within(scale * said.kappa**power, math.cos(math.radians(SURE_DEGREES)))))
         return make_extras(rows)
 
@@ -163,7 +172,7 @@ class IntrinsicsTask:
         kappas, losses = [], []
         for batch in self._drawn(torch.device("cpu"), _CALIBRATION):
             with torch.no_grad():
-                said = read(network(batch["seen"]))
+                said = looked_at_twice(network, batch["seen"])
             mask = batch["mask"].bool()
             kappas.append(said.kappa[mask])
             losses.append(1 - (said.normal * batch["normal"]).sum(dim=1, keepdim=True)[mask])
