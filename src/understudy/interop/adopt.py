@@ -202,6 +202,8 @@ def _picture(
         extra = {one.name: one.name for one in raw.outputs if one.name in output_channels(role)}
         tensors["outputs"] = extra
     contract = _pixel_contract(facts, scene_linear=scene_linear, padding=flame.padding if flame else 1)
+    if node.type == "tensor(float16)":
+        contract["precisions"] = (["float16"], "the file computes in half floats")
     if role is Role.UPSCALE:
         contract["scales"] = ([facts.scale], "")
     what = f"model that enlarges {facts.scale} times" if facts.scale > 1 else "model that keeps the size"

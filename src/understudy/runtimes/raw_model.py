@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from understudy.contracts.manifest import WeightFile
 from understudy.contracts.model import Tensor
 from understudy.runtimes.foreign_graph import Graph, Node
 from understudy.runtimes.onnx_file import onnx_facts
 from understudy.runtimes.onnx_session import open_session
 from understudy.runtimes.onnx_source import read_source
+from understudy.runtimes.onnx_tensors import DTYPES
+from understudy.runtimes.tensor_shapes import as_type
 
 if TYPE_CHECKING:
     from understudy.runtimes.torch_spandrel import KnownWeights
@@ -41,11 +45,15 @@ class RawModel:
         return tuple(_node(node) for node in self.graph.get_outputs())
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All outputs for all inputs, NCHW.
+        """All outputs for all inputs, NCHW, in the model's own types.
 
         Raises:
             UnderstudyError: It failed.
         """
+        types = {node.name: DTYPES.get(node.type, np.dtype(np.float32)) for node in self.inputs}
+        feeds = {
+            name: as_type(value, types[name]) if value.dtype.kind == "f" else value for name, value in feeds.items()
+        }
         names = [node.name for node in self.outputs]
         return dict(zip(names, self.graph.run(names, feeds, False), strict=True))
 

@@ -15,13 +15,22 @@ def const(name: str, values: object, kind: type = np.float32) -> onnx.TensorProt
     return numpy_helper.from_array(np.array(values, kind), name)
 
 
-def doubler(channels: Axis = 3, *, steps: bool = False, padded: int = 1) -> onnx.ModelProto:
+def doubler(
+    channels: Axis = 3,
+    *,
+    steps: bool = False,
+    padded: int = 1,
+    size: tuple[Axis, Axis] = ("h", "w"),
+    half: bool = False,
+) -> onnx.ModelProto:
     """Twice the size, bilinear, in the names of nobody's role.
 
     Args:
         channels: Of its input.
         steps: Rounds to whole numbers, as a model of 0-255 may; of 0-1 nothing is left then.
         padded: Shrinks and repeats by this first, so that sides must be a multiple of it.
+        size: Height and width that it takes.
+        half: Takes and gives half floats.
     """
     nodes, last = [], "input"
     if padded > 1:
@@ -39,8 +48,9 @@ def doubler(channels: Axis = 3, *, steps: bool = False, padded: int = 1) -> onnx
         )
     )
     weights = [const("scales", [1, 1, 2, 2]), const("half", 0.5)]
-    shapes = ("n", channels, "h", "w"), ("n", channels, "H", "W")
-    return model(nodes, [value("input", shapes[0])], [value("output", shapes[1])], weights)
+    shapes = ("n", channels, *size), ("n", channels, "H", "W")
+    kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+    return model(nodes, [value("input", shapes[0], kind)], [value("output", shapes[1], kind)], weights)
 
 
 def drift(*, stacked: bool = False, step: int = 1, unit: float = 1.0) -> onnx.ModelProto:
@@ -111,3 +121,14 @@ def between() -> onnx.ModelProto:
     inputs = [value(name, ("n", depth, "h", "w")) for name, depth in (("img0", 3), ("img1", 3), ("timestep", 1))]
     outputs = [value(name, ("n", depth, "h", "w")) for name, depth in (("to_a", 2), ("to_b", 2), ("weight", 1))]
     return model(nodes, inputs, outputs, [const("zero", np.zeros((2, 3, 1, 1)))])
+
+
+def facing() -> onnx.ModelProto:
+    """Normals that face the camera, whatever the picture."""
+    nodes = [
+        helper.make_node("Conv", ["x", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "front"], ["normal"]),
+    ]
+    shape = ("n", 3, "h", "w")
+    weights = [const("zero", np.zeros((3, 3, 1, 1))), const("front", [[[0.0]], [[0.0]], [[1.0]]])]
+    return model(nodes, [value("x", shape)], [value("normal", shape)], weights)

@@ -85,6 +85,27 @@ def test_a_model_of_255_is_told_by_what_it_makes_of_a_picture(tmp_path: Path) ->
     assert float(np.abs(out - truth)[8:-8, 8:-8].max()) < 0.03
 
 
+def test_a_model_of_one_size_is_tiled(tmp_path: Path) -> None:
+    adopted = _adopted(models.write(tmp_path / "d.onnx", models.doubler(size=(64, 64))))
+    assert adopted.draft.contract["radius"][0] == 1
+    light = np.random.default_rng(2).uniform(0.1, 0.9, (100, 90, 3)).astype(np.float32)
+    free = _adopted(models.write(tmp_path / "free.onnx", models.doubler()))
+    assert np.allclose(_enlarged(adopted.folder, light), _enlarged(free.folder, light), atol=1e-5)
+
+
+def test_a_model_in_half_floats_is_said_to_be_one(tmp_path: Path) -> None:
+    adopted = _adopted(models.write(tmp_path / "d.onnx", models.doubler(half=True)))
+    assert open_pack(adopted.folder).manifest.contract.precisions == ("float16",)
+    assert [result.name for result in check_pack(adopted.folder).failures] == ["rights"]
+
+
+def test_normals_are_a_relight_pack(tmp_path: Path) -> None:
+    adopted = _adopted(models.write(tmp_path / "n.onnx", models.facing()))
+    manifest = open_pack(adopted.folder).manifest
+    assert (manifest.role.value, manifest.runtime.tensors.outputs) == ("relight", {"normal": "normal"})
+    assert [result.name for result in check_pack(adopted.folder).failures] == ["rights"]
+
+
 def test_steps_of_the_size_are_found(tmp_path: Path) -> None:
     adopted = _adopted(models.write(tmp_path / "d.onnx", models.doubler(padded=4)))
     assert adopted.draft.contract["multiple_of"][0] == 4

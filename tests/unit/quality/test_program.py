@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from program import main
+from understudy.interop.adopt import adopt
+from unit.interop import models
 from unit.quality import layouts
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -38,6 +40,18 @@ def test_stills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = _report(capsys, "stills", tmp_path, "--pack", "identity-onnx-upscale")
     assert [row["note"] for row in other["rows"]][-1] == "light"
     assert _figures(other)["identity-onnx-upscale"]["PSNR"] < figures["OpenCV bicubic"]["PSNR"]
+
+
+def test_a_pack_of_yours_stands_in_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "packs" / "mine").mkdir(parents=True)
+    adopt(models.write(tmp_path / "mine.onnx", models.doubler()), tmp_path / "packs" / "mine")
+    layouts.write_picture(tmp_path / "set" / "a.png", layouts.drawn())
+    words = ("stills", tmp_path / "set", "--packs", tmp_path / "packs", "--pack", "mine", "--pack", "lanczos")
+    report = _report(capsys, *words)
+    assert [row["note"] for row in report["rows"][-2:]] == ["light", "codes"]
+    figures = _figures(report)
+    # Bilinear: worse than Lanczos, and not by a mistaken range or curve.
+    assert figures["lanczos"]["PSNR"] - 8 < figures["mine"]["PSNR"] < figures["lanczos"]["PSNR"]
 
 
 def test_motion_is_measured_where_it_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
