@@ -3,17 +3,18 @@
 
 HD frames (1920x1080, RGBA, half, zip) are retimed to half speed, upscaled, or given vectors. Every function that works
 for the record is timed by the processor time of its thread, so that other programs on the machine do not count; the
-figure is their sum over the processor time of the whole render. Verifying is compared with hashing the same files one
-after the other, all in the page cache.
+figure is their sum over the processor time of the whole render. Verifying is compared with reading the same files, on a
+cold cache and from the page cache.
 """
 
 import argparse
 import functools
-import hashlib
+import os
 import shutil
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,15 +28,16 @@ from understudy.frames.write import write_plate
 from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
 from understudy.provenance import recorder
-from understudy.provenance.merge import settled
+from understudy.provenance.merge import sequence_of, settled
 from understudy.provenance.record import FrameEntry, Record
 from understudy.provenance.record_file import find_records, read_record, write_record
 from understudy.provenance.recorder import Recorder
-from understudy.provenance.store import RecordStore
+from understudy.provenance.store import RecordStore, write_folder_list
 from understudy.provenance.verify import verify
 from understudy.roles.engine import LocalEngine
 
 WIDTH, HEIGHT = 1920, 1080
+TURNS = 5
 
 
 def write_plates(folder: Path, count: int) -> str:
@@ -142,13 +144,15 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=6, help="source frames")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=0, help="renders with and without a record in turns, and no more")
+    parser.add_argument("--only", default="", help="with --pairs: the one render, such as motion")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="understudy-provenance-"))
     try:
         if given.pairs:
             engine = LocalEngine(device="cpu")
             source = write_plates(folder / "in", given.frames)
-            measure_pairs(jobs(source, folder / "out"), folder / "out", engine, given.pairs)
+            wanted = {name: job for name, job in jobs(source, folder / "out").items() if given.only in name}
+            measure_pairs(wanted, folder / "out", engine, given.pairs)
             engine.close()
         else:
             measure(folder, given.frames, given.turns)
@@ -177,27 +181,93 @@ def measure(folder: Path, frames: int, turns: int) -> None:
         )
     measure_verify(folder / "out")
     measure_large(folder / "out")
+    measure_thousand(folder, engine, clock)
     engine.close()
 
 
 def measure_verify(folder: Path) -> None:
-    """Verifying beside hashing alone."""
-    files = sorted(folder.glob("*.exr"))
+    """Verifying a gigabyte, cold and in the page cache, beside reading the same files and doing nothing with them."""
+    files = long_sequence(folder)
     size = sum(path.stat().st_size for path in files)
-    start = time.perf_counter()
-    for path in files:
-        hashlib.sha256(path.read_bytes()).hexdigest()
-    alone = time.perf_counter() - start
-    start = time.perf_counter()
-    verdict = verify(folder)
-    whole = time.perf_counter() - start
-    print(
-        f"verify       {len(files)} files, {size / 1e6:.0f} MB, {verdict.errors} errors: {size / whole / 1e6:.0f} MB/s;"
-        f" SHA-256 of one file after the other {size / alone / 1e6:.0f} MB/s"
-    )
+    rates: dict[str, list[float]] = {}
+    for _ in range(TURNS):
+        for kind, work in (("read", lambda: read_all(files)), ("verify", lambda: verify(folder / "long"))):
+            for state in ("cold", "cached"):
+                if state == "cold":
+                    forget(files)
+                start = time.perf_counter()
+                work()
+                rates.setdefault(f"{kind}, {state}", []).append(size / (time.perf_counter() - start) / 1e6)
+    told = ", ".join(f"{name} {median(values):.0f} MB/s" for name, values in rates.items())
+    print(f"verify       {len(files)} files, {size / 1e6:.0f} MB, {verify(folder / 'long').errors} errors: {told}")
     start = time.perf_counter()
     pixel_hash(files[0])
     print(f"pixel hash   {(time.perf_counter() - start) * 1e3:.0f} ms for a file that has to be decoded")
+
+
+def long_sequence(folder: Path) -> list[Path]:
+    """Thirty copies of a frame with the record and the hash list that belong to them."""
+    record = read_record(find_records(folder)[0])
+    like, out = record.frames[0], folder / "long"
+    out.mkdir()
+    entries = []
+    for number in range(1, 31):
+        shutil.copy(folder / like.file, out / f"r.{number:04d}.exr")
+        own = {"frame": number, "file": f"r.{number:04d}.exr", "header": record.header_of(like)}
+        entries.append(like.model_copy(update=own))
+    whole = sequence_of(record.sequence, range(1, 31))
+    update = {"frames": tuple(entries), "header": {}, "sequence": whole}
+    write_record(settled(record.model_copy(update=update)), out / "r.provenance.json")
+    write_folder_list(out)
+    return sorted(out.glob("*.exr"))
+
+
+def forget(files: list[Path]) -> None:
+    """Has the system drop files from its page cache."""
+    for path in files:
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(handle)
+
+
+def read_all(files: list[Path]) -> None:
+    """Reads files in as many threads as there are cores, and does nothing with them."""
+
+    def read(path: Path) -> None:
+        block = memoryview(bytearray(1 << 20))
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(block):
+                pass
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        list(pool.map(read, files))
+
+
+def measure_thousand(folder: Path, engine: LocalEngine, clock: Clock) -> None:
+    """What a record of a thousand frames costs beside hashing large files: the same render with small pictures."""
+    window = Window(0, 0, 32, 18)
+    for frame in range(1001, 2001):
+        pixels = np.full((18, 32, 3), frame / 2000, np.float32)
+        plate = Plate(
+            pixels=pixels, channels=("R", "G", "B"), sample_types=("half",) * 3, data_window=window,
+            display_window=window, frame=frame, colorspace="ACEScg",
+        )  # fmt: skip
+        write_plate(plate, folder / "small" / f"p.{frame}.exr")
+    nodes = {
+        "in": {"type": "read", "file": str(folder / "small/p.%04d.exr")},
+        "work": {"type": "color", "input": "in", "to": "ACES2065-1"},
+        "out": {"type": "write", "input": "work", "file": str(folder / "thousand/r.%04d.exr")},
+    }
+    before = clock.seconds
+    _, made = timed({"nodes": nodes}, engine)
+    print(f"1000 frames  {(clock.seconds - before) / made * 1e3:.1f} ms a frame for all but hashing large files")
+    store = RecordStore(folder / "thousand" / "r.%04d.exr")
+    record = read_record(find_records(folder / "thousand")[0])
+    start = time.perf_counter()
+    store.add(record.model_copy(update={"frames": record.frames[:1], "header": {}}), ())
+    took = time.perf_counter() - start
+    print(f"             {took:.2f} s each time that the record of 1000 is brought up to date")
 
 
 def measure_large(folder: Path) -> None:

@@ -57,6 +57,9 @@ from understudy.provenance.store import RecordStore
 _SAVE_S = 30.0
 """How often a record is brought up to date while frames are made, seconds."""
 
+_SAVE_SHARE = 500
+"""At least so many times as long as the last time took: bringing it up to date takes a five hundredth of a render."""
+
 _MOST_WARNINGS = 100
 _THREADS = 2
 _NO_MODEL = "{}"
@@ -116,6 +119,7 @@ class Recorder:
         self._scene: Scene | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._saved = 0.0
+        self._save_took = 0.0
 
     @contextmanager
     def watching(self, scene: Scene) -> Iterator[None]:
@@ -171,7 +175,7 @@ class Recorder:
             update={"color": output.job.color.model_copy(update={"output": written.colorspace})}
         )
         output.coming.append(self._pool.submit(_entry, self._scene.job, frame, written, facts))
-        if time.monotonic() - self._saved > _SAVE_S:
+        if time.monotonic() - self._saved > max(_SAVE_S, _SAVE_SHARE * self._save_took):
             self._save()
 
     def skipped(self, node: str, frame: Frame) -> None:
@@ -237,6 +241,7 @@ class Recorder:
         output.read.setdefault(key, {}).setdefault(path, frame)
 
     def _save(self) -> None:
+        began = time.monotonic()
         for output in self._outputs.values():
             done = [future for future in output.coming if future.done()]
             output.coming = [future for future in output.coming if future not in done]
@@ -244,6 +249,7 @@ class Recorder:
             if done:
                 output.store.add(self._addition(output, finished=""), ())
         self._saved = time.monotonic()
+        self._save_took = self._saved - began
 
     def _end(self) -> None:
         for output in self._outputs.values():
