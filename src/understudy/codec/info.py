@@ -84,8 +84,10 @@ def _policy_from_pb(message: pb.InfoResponse) -> PolicyInfo | None:
     policy = message.policy
     if not message.HasField("policy"):
         return None
-    return PolicyInfo(show=policy.show, sha256=policy.sha256, source_types=dict(policy.source_types))
+    types = {each.operation: each.type for each in policy.source_types}
+    return PolicyInfo(show=policy.show, sha256=policy.sha256, source_types=types)
 
 
 def _policy_to_pb(policy: PolicyInfo) -> pb.PolicyInfo:
-    return pb.PolicyInfo(show=policy.show, sha256=policy.sha256, source_types=dict(policy.source_types))
+    types = [pb.SourceType(operation=operation, type=value) for operation, value in policy.source_types.items()]
+    return pb.PolicyInfo(show=policy.show, sha256=policy.sha256, source_types=types)

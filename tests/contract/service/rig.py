@@ -55,10 +55,11 @@ class FakeEngine:
                     badge_reasons=("it has no rights record (pack.cdx.json)",),
                     rights_record="missing",
                     refused='the policy of show "ABC" refuses p',
+                    bom={"bomFormat": "CycloneDX", "name": "é", "version": 1},
                 ),
             ),
             failures=(PackFailure(path="/packs/bad", problem="no manifest", fix="add one"),),
-            policy=PolicyInfo(show="ABC", sha256="c" * 64),
+            policy=PolicyInfo(show="ABC", sha256="c" * 64, source_types={"upscale": "digitalArt"}),
         )
 
     def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:

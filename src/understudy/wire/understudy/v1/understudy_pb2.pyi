@@ -451,22 +451,23 @@ class PackInfo(_message.Message):
     rights_json: str
     def __init__(self, pin: _Optional[_Union[PackPin, _Mapping]] = ..., role: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., draft: _Optional[str] = ..., source: _Optional[str] = ..., manifest_json: _Optional[str] = ..., badge: _Optional[str] = ..., badge_reasons: _Optional[_Iterable[str]] = ..., rights_record: _Optional[str] = ..., refused: _Optional[str] = ..., rights_json: _Optional[str] = ...) -> None: ...
 
+class SourceType(_message.Message):
+    __slots__ = ("operation", "type")
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    operation: str
+    type: str
+    def __init__(self, operation: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
+
 class PolicyInfo(_message.Message):
     __slots__ = ("show", "sha256", "source_types")
-    class SourceTypesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SHOW_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     SOURCE_TYPES_FIELD_NUMBER: _ClassVar[int]
     show: str
     sha256: str
-    source_types: _containers.ScalarMap[str, str]
-    def __init__(self, show: _Optional[str] = ..., sha256: _Optional[str] = ..., source_types: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    source_types: _containers.RepeatedCompositeFieldContainer[SourceType]
+    def __init__(self, show: _Optional[str] = ..., sha256: _Optional[str] = ..., source_types: _Optional[_Iterable[_Union[SourceType, _Mapping]]] = ...) -> None: ...
 
 class PackFailure(_message.Message):
     __slots__ = ("path", "problem", "fix")
