@@ -203,7 +203,7 @@ def add(
     if target is None:
         fix = "give --to FOLDER, or set UNDERSTUDY_PACK_PATH"
         raise UsageError("there is no folder of your own packs", where="$UNDERSTUDY_PACK_PATH", fix=fix)
-    if path.is_file():
+    if path.is_file() or (path.suffix and not path.is_dir()):
         from understudy.cli.packs_adopt import add_model
 
         add_model(path, target, role=role, pack_id=pack_id, trust_code=trust_code, json=json)

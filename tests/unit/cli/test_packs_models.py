@@ -51,6 +51,8 @@ def test_a_bad_file_adds_nothing(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     told = _run("add", tmp_path / "text.onnx", "--to", tmp_path / "packs")
     assert isinstance(told.exception, PackError)
+    told = _run("add", tmp_path / "none.onnx", "--to", tmp_path / "packs")
+    assert "there is no such file" in str(told.exception)
     assert not (tmp_path / "packs").exists()
 
 
