@@ -8,6 +8,7 @@ nvidia-pytriton where a Python that has it is named. The same client process ask
 
 =============  =======================================================================================================
 memcpy         ``np.copyto`` of the frame into memory that was touched before
+gRPC alone     as many bytes as one message there and back, by gRPC for Python with nothing around it
 inline         set the input from an array, infer, read the output as an array
 shared memory  copy the frame into the input region, infer, copy the output region into an array
 in place       infer alone: the client works in its regions
@@ -79,7 +80,8 @@ def main() -> int:
         if options.pytriton:
             address = running.enter_context(_pytriton(options.pytriton, Path(scratch)))
             servers["pytriton"] = {"address": address, "model": "identity", "token": _TOKEN}
-        task = {"servers": servers, "shape": [1, _CHANNELS, _HEIGHT, _WIDTH], "turns": options.turns}
+        bare = running.enter_context(_bare())
+        task = {"servers": servers, "bare": bare, "shape": [1, _CHANNELS, _HEIGHT, _WIDTH], "turns": options.turns}
         command = [str(client), str(_HERE / "inference_protocol_client.py"), json.dumps(task)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         if options.client_allocator:
@@ -140,6 +142,14 @@ def _understudy(scratch: Path) -> Iterator[str]:
 
 
 @contextmanager
+def _bare() -> Iterator[int]:
+    command = [sys.executable, str(_HERE / "bare_grpc.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+
+
+@contextmanager
 def _pytriton(python: Path, scratch: Path) -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     libraries = next(python.resolve().parent.parent.glob("lib/python3*/site-packages/nvidia_pytriton.libs"), None)
@@ -195,7 +205,8 @@ def _write_pack(folder: Path) -> None:
 
 def _print(report: dict[str, Any]) -> None:
     memcpy = report["memcpy_ms"]
-    print(f"\n{report['machine']['cores']} cores, load {report['machine']['load']:.1f}; memcpy {memcpy:.1f} ms\n")
+    print(f"\n{report['machine']['cores']} cores, load {report['machine']['load']:.1f}; memcpy {memcpy:.1f} ms")
+    print(f"gRPC alone, inline: {report['grpc_ms']:.1f} ms, {report['grpc_ms'] / memcpy:.2f} memcpys\n")
     print(f"{'':<16} {'server':<12} {'ms':>8} {'least':>8} {'x memcpy':>9} {'x slower than Understudy':>25}")
     for way in ("inline", "shared memory", "in place", "control call"):
         ours = report["servers"]["understudy"][way]["ms"]

@@ -12,6 +12,8 @@ import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.utils import shared_memory
 
+from bare_grpc import bare_whole
+
 
 class Server:
     """A server under measurement, with its regions."""
@@ -76,7 +78,10 @@ def main() -> None:
     frame = np.random.default_rng(0).normal(0, 1, task["shape"]).astype(np.float16)
     target = np.zeros_like(frame)
     servers = {name: Server(name, server, frame) for name, server in task["servers"].items()}
-    cases: dict[tuple[str, str], Callable[[], None]] = {("", "memcpy"): lambda: np.copyto(target, frame)}
+    cases: dict[tuple[str, str], Callable[[], None]] = {
+        ("", "memcpy"): lambda: np.copyto(target, frame),
+        ("", "gRPC alone"): bare_whole(task["bare"], frame.tobytes()),
+    }
     for name, server in servers.items():
         server.check(server.inline)
         server.check(server.shared)
@@ -93,7 +98,9 @@ def main() -> None:
                 taken[case].append((time.perf_counter() - began) * 1e3)
     for server in servers.values():
         server.close()
-    report: dict[str, Any] = {"memcpy_ms": round(median(taken.pop(("", "memcpy"))), 3), "servers": {}}
+    report: dict[str, Any] = {"servers": {}}
+    for name, key in (("memcpy", "memcpy_ms"), ("gRPC alone", "grpc_ms")):
+        report[key] = round(median(taken.pop(("", name))), 3)
     for (name, way), times in taken.items():
         row = {"ms": round(median(times), 3), "least_ms": round(min(times), 3)}
         report["servers"].setdefault(name, {})[way] = row

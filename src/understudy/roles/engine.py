@@ -60,6 +60,7 @@ class LocalEngine:
         self._policy = policy
         named = self._settings.policy if policy is None else None
         self._policy_file = None if named is None else PolicyFile(named)
+        self._providers: tuple[str, ...] | None = None
         self._listeners: list[Callable[[PackState], None]] = []
         self._residency = Residency(
             lambda pack: load_resident(pack, device, self._settings), self._settings, self._told
@@ -70,6 +71,8 @@ class LocalEngine:
 
     def info(self) -> EngineInfo:
         """What this engine is and which packs it has."""
+        if self._providers is None:  # asking takes a millisecond, and nothing changes the answer
+            self._providers = onnx_providers()
         found = self._library.found
         policy, failures = self._policy, found.failures
         if self._policy_file is not None:
@@ -80,7 +83,7 @@ class LocalEngine:
         return EngineInfo(
             version=__version__,
             device=self._device,
-            providers=onnx_providers(),
+            providers=self._providers,
             ocio_config=self._color.name,
             ocio_cache_id=self._color.cache_id,
             search_path=tuple((kind, str(folder)) for kind, folder in found.search_path),

@@ -19,11 +19,11 @@ from understudy.codec.protocol import (
     SERVICE,
     SHARE_METHOD,
 )
-from understudy.contracts.engine import Engine
+from understudy.contracts.engine import Engine, EngineInfo
 from understudy.contracts.errors import UsageError
 from understudy.service import memfd
 from understudy.service.admission import Admission
-from understudy.service.caller import caller_of
+from understudy.service.caller import Caller, caller_of
 from understudy.service.costs_file import CostsFile, default_costs_file
 from understudy.service.disclosure import info_for
 from understudy.service.estimate_call import EstimateCalls
@@ -75,6 +75,7 @@ class Servicer:
         self._render_calls = RenderCalls(self.queue, limits, self.admission, self.roots, observer, files.max_renders)
         self._share_calls = ShareCalls(self.regions, observer)
         self._instance = uuid.uuid4().hex
+        self._told: dict[tuple[bool, bool], tuple[EngineInfo, pb.InfoResponse]] = {}
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """The methods with their serializers, for `grpc.Server.add_generic_rpc_handlers`."""
@@ -120,16 +121,25 @@ class Servicer:
             if isinstance(request, Malformed):
                 raise UsageError(f"the message can't be read: {request.reason}")
             caller = caller_of(context)
-            message = info_to_pb(info_for(self._engine.info(), caller))
-            message.instance = self._instance
-            message.encodings.extend(ENCODINGS)
-            message.transports.append("stream")
-            if memfd.supported() and caller.local:
-                message.transports.append("shared-memory")
-            if self.roots.any:
-                message.transports.append("files")
-            return message
+            return self._told_to(caller)
         return None
+
+    def _told_to(self, caller: Caller) -> pb.InfoResponse:
+        """The answer to ``Info``, made anew when the engine says something else: most of it is manifests."""
+        info, audience = self._engine.info(), (caller.admin, caller.local)
+        known = self._told.get(audience)
+        if known is not None and known[0].packs is info.packs and known[0] == info:
+            return known[1]
+        message = info_to_pb(info_for(info, caller))
+        message.instance = self._instance
+        message.encodings.extend(ENCODINGS)
+        message.transports.append("stream")
+        if memfd.supported() and caller.local:
+            message.transports.append("shared-memory")
+        if self.roots.any:
+            message.transports.append("files")
+        self._told[audience] = info, message
+        return message
 
     def end_sharing(self) -> None:
         """Ends the calls that only keep shared memory alive."""

@@ -301,3 +301,17 @@ def test_the_caller_hears_where_the_service_s_time_went(remote: RemoteEngine, en
     assert len(heard) == 1
     assert min(heard[0].receive_s, heard[0].queue_s, heard[0].run_s) >= 0
     assert 0 < heard[0].receive_s + heard[0].queue_s + heard[0].run_s < 30
+
+
+def test_info_is_told_anew_when_the_engine_says_something_else(
+    serving: Serving, connect: Connect, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = engine.info()
+    monkeypatch.setattr(engine, "info", lambda: says)
+    remote = connect(serving().address)
+    for _ in range(2):
+        assert remote.info() == says
+    for changed in (replace(says, device="cuda:0"), replace(says, packs=says.packs[:0]), replace(says, failures=())):
+        says = changed
+        for _ in range(2):
+            assert remote.info() == says
