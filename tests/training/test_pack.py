@@ -59,7 +59,7 @@ supplier = "Nobody"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    train(read_recipe("sharpen"), folder, RunOptions("cpu"))
+    train(read_recipe("sharpen", ["run.rate=4e-3"]), folder, RunOptions("cpu"))
     return folder
 
 
@@ -115,6 +115,7 @@ def test_a_run_becomes_a_pack_with_all_that_backs_it(run: Path, recipe: Path, pa
 
     shipped = read_recipe(str(recipe))
     assert shipped.generator == evidence["generator"]
+    assert shipped.run.rate == 4e-3
     assert shipped.made["score"] == result["validation"]["score"]
     assert "# The smallest recipe" in recipe.read_text()
 
@@ -130,7 +131,7 @@ def test_a_graph_that_differs_from_torch_is_refused(run: Path, recipe: Path, pac
 
 
 def test_a_run_of_other_options_is_refused(run: Path, recipe: Path, pack: Path) -> None:
-    with pytest.raises(UsageError, match="not sharpen with these options"):
+    with pytest.raises(UsageError, match=r"options\.width = 4, and the recipe says 8"):
         _invoke(recipe, "--from", run, "--pack", pack, "--set", "options.width=8")
 
 

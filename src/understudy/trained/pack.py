@@ -5,7 +5,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from understudy.trained.card_block import block_text, with_block
 from understudy.trained.parity import parity_difference
 from understudy_training.export import Exported, export_weights
 from understudy_training.generator_version import generator_version
-from understudy_training.recipe import Recipe, corrected
+from understudy_training.recipe import Recipe, RunSettings, corrected
 from understudy_training.result import read_result, run_recipe
 from understudy_training.task import Extras
 from understudy_training.toml_text import toml_text
@@ -51,7 +51,8 @@ def pack_from_run(recipe: Recipe, run: Path, folder: Path) -> tuple[Graph, ...]:
 
     The pack's ``pack.toml`` must be there; its hashes may be missing. Written are the graphs, ``<recipe>.toml`` (the
     evidence: recipe, generator version, seed, steps, versions, hashes, figures), training basis and evidence in the
-    manifest, the card's block, the hashes and the ML-BOM. The recipe's file gets the run's true step numbers.
+    manifest, the card's block, the hashes and the ML-BOM. The recipe's file gets the run's settings and its true step
+    numbers.
 
     Args:
         recipe: The shipped recipe.
@@ -82,7 +83,7 @@ def pack_from_run(recipe: Recipe, run: Path, folder: Path) -> tuple[Graph, ...]:
         except OSError as error:
             raise OutputError(f"can't be written: {error.strerror}", where=shown(folder)) from None
     _write_evidence(recipe, result, graphs, extras, folder)
-    _correct_recipe(recipe, result)
+    _correct_recipe(recipe, run_recipe(run), result)
     write_hashes(folder)
     pack = open_pack(folder)
     write_bom(folder / BOM_NAME, bom_text(pack.manifest, pack.folder, pack.digest))
@@ -91,9 +92,14 @@ def pack_from_run(recipe: Recipe, run: Path, folder: Path) -> tuple[Graph, ...]:
 
 def _require_same(recipe: Recipe, run: Path, result: dict[str, Any]) -> None:
     ran = run_recipe(run)
-    if ran.name != recipe.name or ran.task != recipe.task or ran.options != recipe.options:
-        problem = f'ran the recipe "{ran.name}", not {recipe.name} with these options'
+    if (ran.name, ran.task) != (recipe.name, recipe.task):
+        problem = f'ran the recipe "{ran.name}", not "{recipe.name}"'
         raise UsageError(problem, where=shown(run), fix="name the recipe that was run")
+    for name in sorted({*ran.options, *recipe.options}):
+        if ran.options.get(name) != recipe.options.get(name):
+            had, has = (repr(options.get(name, "nothing")) for options in (ran.options, recipe.options))
+            problem = f"ran with options.{name} = {had}, and the recipe says {has}"
+            raise UsageError(problem, where=shown(run), fix="correct the recipe, or run it again")
     now = generator_version(recipe.task)
     if result["generator"] != now:
         problem = f"was drawn by generator {result['generator'][:12]}..., and the sources are {now[:12]}..."
@@ -150,8 +156,16 @@ def _write_evidence(
         raise OutputError(f"can't be written: {error.strerror}", where=shown(folder)) from None
 
 
-def _correct_recipe(recipe: Recipe, result: dict[str, Any]) -> None:
+def _differing(one: RunSettings, other: RunSettings) -> dict[str, Any]:
+    """Fields of the first that the second has otherwise."""
+    theirs = asdict(other)
+    return {name: value for name, value in asdict(one).items() if value != theirs[name]}
+
+
+def _correct_recipe(recipe: Recipe, ran: Recipe, result: dict[str, Any]) -> None:
     changes = {
+        **({"seed": ran.seed} if ran.seed != recipe.seed else {}),
+        **{f"run.{name}": value for name, value in _differing(ran.run, recipe.run).items()},
         "generator": result["generator"],
         "run.steps": result["steps"],
         "run.warmup_steps": result["warmup_steps"],
