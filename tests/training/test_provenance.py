@@ -8,6 +8,7 @@ and the generators that drew their data are the ones in this tree, by hash.
 
 import ast
 import hashlib
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,24 +23,20 @@ from understudy_training.recipe import read_recipe, recipe_names
 _ROOT = Path(__file__).resolve().parents[2]
 _TRAINING = _ROOT / "training"
 _PACKAGE = _TRAINING / "understudy_training"
-_STANDARD = {
-    *(
-        "argparse",
-        "ast",
-        "collections",
-        "concurrent",
-        "contextlib",
-        "copy",
-        "dataclasses",
-        "difflib",
-        "functools",
-        "hashlib",
-        "html",
-    ),
-    *("importlib", "itertools", "json", "math", "os", "pathlib", "pickle", "platform", "re", "signal", "struct", "sys"),
-    *("threading", "time", "tomllib", "types", "typing", "warnings", "zlib"),
+_REACHES_OUT = {
+    "ctypes",
+    "ftplib",
+    "http",
+    "imaplib",
+    "poplib",
+    "smtplib",
+    "socket",
+    "ssl",
+    "subprocess",
+    "urllib",
+    "xmlrpc",
 }
-_ALLOWED = _STANDARD | {"numpy", "torch", "understudy_training"}
+_ALLOWED = sys.stdlib_module_names - _REACHES_OUT | {"numpy", "torch", "understudy_training"}
 _READERS = {
     "imread",
     "imdecode",
