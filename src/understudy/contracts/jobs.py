@@ -102,7 +102,7 @@ class InterpolateParams(_Params):
     """
 
     role: Literal[Role.INTERPOLATE] = Role.INTERPOLATE
-    outputs: tuple[Annotated[tuple[Rational, ...], Field(min_length=1)], ...] = Field(min_length=1)
+    outputs: tuple[tuple[Rational, ...], ...] = Field(min_length=1)
     cut: bool = False
     motion_pack: str = ""
     motion_options: dict[str, OptionValue] = {}

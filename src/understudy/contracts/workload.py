@@ -111,7 +111,7 @@ def workload_of(params: RoleParams, pack: PackPin, sizes: Mapping[str, PlateSize
     elif isinstance(params, InterpolateParams):
         output = len(params.outputs) * pixels * (frame.channels + _CONFIDENCE) * _SAMPLE
         working = _INTERPOLATE_BYTES * pixels
-        made = sum(len(times) for times in params.outputs if len(times) > 1 or times[0] not in (0, 1))
+        made = sum(len(times) for times in params.outputs if len(times) != 1 or times[0] not in (0, 1))
         facts |= {
             "pictures": 0 if params.cut else made,
             "vectors": "vectors_a" in sizes,
