@@ -145,10 +145,10 @@ def test_whole_frames_of_a_retime_are_the_source(shot: Path, tmp_path: Path) -> 
     assert set(np.unique(between.take(["id.X"]))) <= {0.0, 1.0, 2.0, 3.0}
 
 
-def test_resume_leaves_finished_frames_and_redoes_what_is_missing_or_stale(shot: Path, tmp_path: Path) -> None:
+def test_a_second_render_leaves_what_is_right_and_makes_what_is_missing_or_stale(shot: Path, tmp_path: Path) -> None:
     command = (
         "upscale", str(shot / "plate.%04d.exr"), str(tmp_path / "o.%04d.exr"), "--colorspace", COLORSPACE,
-        "--pack", "lanczos", "--frames", "1001-1003", "--resume", "--json",
+        "--pack", "lanczos", "--frames", "1001-1003", "--json",
     )  # fmt: skip
     assert events(understudy(*command))[-1]["frames"] == 3
     before = (tmp_path / "o.1001.exr").stat().st_mtime_ns
@@ -156,6 +156,7 @@ def test_resume_leaves_finished_frames_and_redoes_what_is_missing_or_stale(shot:
     last = events(understudy(*command))[-1]
     assert (last["frames"], last["skipped"]) == (1, 2)
     assert (tmp_path / "o.1001.exr").stat().st_mtime_ns == before
+    assert events(understudy(*command, "--redo"))[-1]["frames"] == 3
     assert events(understudy(*command, "--scale", "3"))[-1]["frames"] == 3
 
 
@@ -193,7 +194,7 @@ def test_a_draft_is_marked_and_never_taken_for_final(shot: Path, tmp_path: Path)
     draft = events(understudy(*command, "--draft"))
     assert [event["id"] for event in draft if event["event"] == "pack"] == ["dis-draft"]
     assert read_header(tmp_path / "v.1002.exr").metadata["understudy:draft"] == "1"
-    assert events(understudy(*command, "--resume"))[-1]["skipped"] == 0
+    assert events(understudy(*command))[-1]["skipped"] == 0
     assert "understudy:draft" not in read_header(tmp_path / "v.1002.exr").metadata
 
 

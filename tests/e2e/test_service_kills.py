@@ -235,7 +235,7 @@ def test_a_render_leaves_whole_frames_or_none_and_goes_on_where_it_was(folder: P
                 served.close()
                 served = Served(arguments, folder / "log")
             whole_or_none(out, want)
-            again = render(folder, out, served.address, "--resume")
+            again = render(folder, out, served.address)
             text, err = again.communicate(timeout=120)
             assert again.returncode == 0, (text, err)
             assert whole_or_none(out, want) == FRAMES

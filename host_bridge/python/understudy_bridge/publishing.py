@@ -189,7 +189,7 @@ def repair_record(instance: Any) -> None:
     graph = instance.data.get("graph", "")
     if not graph:
         raise ValueError("Which graph made these frames? Publish the graph document to have their record written.")
-    run(["render", "--resume", "--", graph])
+    run(["render", "--", graph])
     instance.data.pop(_FINDINGS, None)
 
 

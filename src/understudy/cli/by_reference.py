@@ -20,7 +20,7 @@ def render_by_reference(
     verbose: bool,
     frames: str,
     draft: bool,
-    resume: bool,
+    redo: bool,
     policy: "ShowPolicy | None" = None,
 ) -> None:
     """Renders a graph where its files are read and written by the service, and tells how it goes.
@@ -53,7 +53,7 @@ def render_by_reference(
             on_event=listener.hear,
             frames=frames,
             draft=draft,
-            resume=resume,
+            redo=redo,
             ocio_config=config,
             policy=policy.content if policy else b"",
             control=Control(cancelled=lambda: bool(caught)),

@@ -87,7 +87,8 @@ def run_graph(
     verbose: bool = False,
     frames: str = "",
     draft: bool = False,
-    resume: bool = False,
+    redo: bool = False,
+    dry_run: bool = False,
     transport: str = "auto",
     policy: str = "",
     rights: str = "",
@@ -107,6 +108,9 @@ def run_graph(
 
     rules = find_policy(policy)
     graph = with_record_options(graph, rights=rights, no_record=no_record)
+    if dry_run:
+        _survey(graph, device=device, server=server, as_json=as_json, frames=frames, draft=draft, policy=rules)
+        return
     if transport == "files":
         from understudy.cli.by_reference import render_by_reference
 
@@ -118,7 +122,7 @@ def run_graph(
             verbose=verbose,
             frames=frames,
             draft=draft,
-            resume=resume,
+            redo=redo,
             policy=rules,
         )
         return
@@ -132,12 +136,29 @@ def run_graph(
                 engine,
                 frames=frames,
                 draft=draft,
-                resume=resume,
+                redo=redo,
                 on_event=listener.hear,
                 control=control,
                 policy=rules,
                 witness=Recorder(rules.document.record.source_types if rules else None),
             )
+
+
+def _survey(
+    graph: "Graph",
+    *,
+    device: str,
+    server: str,
+    as_json: bool,
+    frames: str,
+    draft: bool,
+    policy: "ShowPolicy | None",
+) -> None:
+    from understudy.cli.progress import JsonLines, Plan
+    from understudy.graph.prepare import survey_graph
+
+    with open_engine(server, graph.ocio, device, policy=policy) as engine, JsonLines() if as_json else Plan() as tell:
+        survey_graph(graph, engine, frames=frames, draft=draft, on_event=tell.hear, policy=policy)
 
 
 def _tell_transport(engine: "Engine", hear: Callable[[dict[str, Any]], None]) -> None:

@@ -43,7 +43,8 @@ Compression = Annotated[
     str, typer.Option("--compression", metavar="NAME", help="EXR compression: none, zip, zips, piz, dwaa:45 ...")
 ]
 Container = Annotated[str, typer.Option("--container", metavar="KIND", help="plain, or aces for SMPTE ST 2065-4.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Leave frames alone that this very job has written.")]
+Redo = Annotated[bool, typer.Option("--redo", help="Make frames again that are there and right.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be rendered and why, and render nothing.")]
 Ocio = Annotated[str, typer.Option("--ocio", metavar="CONFIG", help="OCIO config; $OCIO or the pinned one otherwise.")]
 Server = Annotated[
     str,

@@ -115,6 +115,10 @@ class ProgressBar:
     def _start(self, event: dict[str, Any]) -> None:
         self._task = self._progress.add_task("draft" if event["draft"] else "frames", total=event["frames"])
 
+    def _plan(self, event: dict[str, Any]) -> None:
+        if event["state"] != "missing":
+            self._print(_plan_line(event))
+
     def _step(self, event: dict[str, Any]) -> None:
         if self._task is not None and event["total"] > 1:
             frame = "" if event["frame"] is None else f" {event['frame']}"
@@ -142,3 +146,32 @@ class ProgressBar:
 
     def _print(self, text: str, style: str = "") -> None:
         self._console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+class Plan:
+    """What ``--dry-run`` found, on stdout: outputs that stand alike, and why the others would be made."""
+
+    def __init__(self) -> None:
+        self._counts: dict[bool, int] = {True: 0, False: 0}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if kind is None:
+            sys.stdout.write(f"{self._counts[False]} to render, {self._counts[True]} done\n")
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Shows how some outputs stand, and warnings."""
+        if event["event"] == "plan":
+            self._counts[event["state"] == "done"] += event["count"]
+            sys.stdout.write(_plan_line(event) + "\n")
+        elif event["event"] == "warning":
+            sys.stderr.write(f"warning: {event.get('node', '')}: {event['message']}\n")
+
+
+def _plan_line(event: dict[str, Any]) -> str:
+    why = f": {event['why']}" if event["why"] else ""
+    return f"{event['node']}: {event['frames']} {event['state']}{why}"

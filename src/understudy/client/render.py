@@ -46,7 +46,7 @@ def render_by_reference(
     on_event: Callable[[dict[str, Any]], None],
     frames: str = "",
     draft: bool = False,
-    resume: bool = False,
+    redo: bool = False,
     ocio_config: str = "",
     policy: bytes = b"",
     control: Control = NO_CONTROL,
@@ -65,7 +65,7 @@ def render_by_reference(
         on_event: Hears the events of the render, as `understudy.graph.render.render_graph` tells them.
         frames: Output frames; empty takes the document's.
         draft: Packs' draft stand-ins.
-        resume: Outputs that this very job has written are left alone.
+        redo: Outputs that are there and right are made again all the same.
         ocio_config: OCIO config where the document names none.
         policy: The caller's show policy, the bytes of its file; empty for none.
         control: Cancels.
@@ -83,7 +83,7 @@ def render_by_reference(
         graph=document,
         frames=frames,
         draft=draft,
-        resume=resume,
+        resume=not redo,
         ocio_config=ocio_config,
         policy_toml=policy.decode("utf-8", "replace"),
         priority=priority_to_pb(sender.priority),

@@ -12,6 +12,8 @@ event      further keys
 =========  ==========================================================================================================
 transport  ``name`` (how frames travel to ``--server``: ``shared-memory``, ``stream``), ``reason`` (why not faster)
 start      ``frames`` (count), ``graph`` (digest), ``ocio`` (config name), ``draft``
+plan       ``node`` (the write), ``state`` (``done``, ``missing``, ``damaged``, ``stale``, ``unknown``), ``frames``,
+           ``count``, ``why``: outputs that stand alike; all but those that are done are made
 color      ``node``, ``colorspace``, ``rule`` (what decided it), ``detail``
 policy     ``by`` (``caller`` or ``engine``), ``show``, ``sha256`` of the show policy that was asked
 pack       ``node``, ``id``, ``version``, ``sha256``, ``title``, ``badge``, ``badge_reasons``

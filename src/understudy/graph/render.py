@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders a graph on an engine: plans, evaluates, writes, and tells what happened."""
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from understudy import __version__
-from understudy.color.config import ColorConfig
-from understudy.contracts.engine import NO_CONTROL, Control, Engine, PackInfo
+from understudy.contracts.engine import NO_CONTROL, Control, Engine
 from understudy.contracts.errors import InputError
-from understudy.contracts.paths import ANY_FILE, CONFIG_MARK, FileRules
-from understudy.contracts.plate import MetadataValue
-from understudy.frames.header import read_header
+from understudy.contracts.paths import ANY_FILE, FileRules
+from understudy.contracts.plate import MetadataValue, Plate
+from understudy.graph.content_key import KEY
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
-from understudy.graph.paths import with_absolute_files
-from understudy.graph.pins import pin_packs
+from understudy.graph.ledger import Ledger, default_ledger, stamp_of
 from understudy.graph.pipeline import Pipeline, Writers
-from understudy.graph.plan import Plan, plan_graph
-from understudy.graph.rights import judged, require_rights, tell_rights
+from understudy.graph.prepare import PreparedJob, prepare, tell_standings
+from understudy.graph.standing import Output, State
 from understudy.graph.steps.read import ReadStep
-from understudy.graph.steps.step import Frame, Key, Outcome, Setting
+from understudy.graph.steps.step import Frame, Key, Outcome
 from understudy.graph.steps.write import WriteStep, Written, color_maximum
 from understudy.graph.witness import NOBODY, Made, Scene, Witness
 from understudy.packs.policy import ShowPolicy
 
 _UNSAID: Mapping[str, MetadataValue] = {"understudy:record": "", "understudy:recordId": ""}
+
+
+_TICK_NS = 10_000_000
+"""A file's time of change lags behind the clock by up to this much."""
 
 
 @dataclass(kw_only=True)
@@ -64,7 +64,7 @@ def render_graph(
     *,
     frames: str = "",
     draft: bool = False,
-    resume: bool = False,
+    redo: bool = False,
     on_event: Listener | None = None,
     control: Control = NO_CONTROL,
     ocio: str = "",
@@ -72,14 +72,14 @@ def render_graph(
     policy: ShowPolicy | None = None,
     witness: Witness = NOBODY,
 ) -> Summary:
-    """Renders every write node.
+    """Renders every write node. Outputs that are there, whole and of the wanted content key are left alone.
 
     Args:
         graph: The document; its paths are absolute or relative to the working folder.
         engine: Runs the roles.
         frames: Output frames; empty takes the graph's, or all.
         draft: Packs' draft stand-ins, marked in the header.
-        resume: Outputs that this very job has written are left alone.
+        redo: Outputs that are there and right are made again all the same.
         on_event: Hears what happens.
         control: Cancels.
         ocio: OCIO config where the graph names none; empty takes ``$OCIO`` or the pinned one.
@@ -94,50 +94,41 @@ def render_graph(
     """
     started = time.monotonic()
     witness = witness if graph.record else NOBODY
-    told: Listener = on_event or (lambda _event: None)
+    told_all: Listener = on_event or (lambda _event: None)
 
     def listener(event: Event) -> None:
         witness.hear(event)
-        told(event)
+        told_all(event)
 
-    info = judged(engine.info(), policy)
-    config = graph.ocio or ocio
-    if CONFIG_MARK.fits(config):
-        files.require(Path(config), CONFIG_MARK.access)
-    color = ColorConfig.load(config)
-    packs = pin_packs(graph, info, draft=draft)
-    require_rights(graph, packs)
-    pins = {name: pack.pin for name, pack in packs.items()}
-    setting = Setting(
-        engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files
-    )
-    plan = plan_graph(graph, setting, frames=frames)
-    facts = _facts(graph, packs, color, draft=draft)
-    tell_rights(packs, info, policy, listener)
-    listener(
-        {
-            "event": "start",
-            "frames": len(plan.outputs),
-            "graph": facts["understudy:graph"],
-            "ocio": color.name,
-            "draft": draft,
-        }
-    )
-    scene = Scene(
-        graph=graph,
-        job=str(facts["understudy:job"]),
-        packs=packs,
-        engine=info,
-        color=color,
-        plan=plan,
-        draft=draft,
-        resume=resume,
-        files=files,
-        listener=listener,
-    )
-    render = _Render(plan, facts, listener, control, witness)
-    with witness.watching(scene):
-        summary = render.run(resume=resume)
+    with closing(Ledger(default_ledger())) as ledger:
+        job = prepare(
+            graph, engine, ledger, listener, control, frames, draft=draft, ocio=ocio, files=files, policy=policy
+        )
+        found = {} if redo else job.standings(ledger, present_only=True)
+        listener(
+            {
+                "event": "start",
+                "frames": len(job.plan.outputs),
+                "graph": job.facts["understudy:graph"],
+                "ocio": job.color.name,
+                "draft": draft,
+            }
+        )
+        tell_standings(found, listener)
+        scene = Scene(
+            graph=graph,
+            job=str(job.facts["understudy:job"]),
+            packs=job.packs,
+            engine=job.info,
+            color=job.color,
+            plan=job.plan,
+            draft=draft,
+            files=files,
+            listener=listener,
+        )
+        render = _Render(job, ledger, listener, control, witness)
+        with witness.watching(scene):
+            summary = render.run(tuple(output for output, how in found.items() if how.state is State.DONE))
     summary.seconds = time.monotonic() - started
     listener(
         {
@@ -156,15 +147,13 @@ def render_graph(
 
 class _Render:
     def __init__(
-        self,
-        plan: Plan,
-        facts: Mapping[str, MetadataValue],
-        listener: Listener,
-        control: Control,
-        witness: Witness,
+        self, job: PreparedJob, ledger: Ledger, listener: Listener, control: Control, witness: Witness
     ) -> None:
-        self._plan = plan
-        self._facts = facts
+        self._plan = job.plan
+        self._facts = job.facts
+        self._keys = job.keys
+        self._ledger = ledger
+        self._began_ns = time.time_ns() - _TICK_NS
         self._listener = listener
         self._control = control
         self._witness = witness
@@ -173,13 +162,11 @@ class _Render:
         self._measured: set[Key] = set()
         self._noted: set[tuple[str, str]] = set()
 
-    def run(self, *, resume: bool) -> Summary:
-        outputs = self._plan.outputs
-        if resume:
-            done = tuple(output for output in outputs if self._is_done(*output))
-            outputs = tuple(output for output in outputs if output not in set(done))
-            self._skip(done)
-        writers: Writers[Written] = Writers()
+    def run(self, done: tuple[Output, ...]) -> Summary:
+        standing = set(done)
+        outputs = tuple(output for output in self._plan.outputs if output not in standing)
+        self._skip(done)
+        writers: Writers[tuple[Written, str]] = Writers()
         try:
             pipeline = Pipeline(self._plan.steps, self._control)
             last = time.monotonic()
@@ -191,7 +178,7 @@ class _Render:
                 write = self._plan.writes[name]
                 facts = {**self._facts_of(outcome), **self._witness.header(Made(name, frame, outcome, made_from))}
                 writers.submit(
-                    partial(write.write, frame, outcome.plate, facts, hash_pixels=self._witness.hashes_pixels),
+                    partial(self._write, write, frame, outcome.plate, facts),
                     partial(self._written, write, frame, seconds, outcome.confidence, outcome.report),
                     outcome.plate.nbytes,
                 )
@@ -208,6 +195,30 @@ class _Render:
         # What an input says of the render that made it is not true of what is made from it.
         return {**self._facts, **_UNSAID, "understudy:origin": origin if isinstance(origin, str) else ""}
 
+    def _write(
+        self, write: WriteStep, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue]
+    ) -> tuple[Written, str]:
+        """Writes a frame under its content key; runs in a thread."""
+        key = self._key(write.name, frame)
+        written = write.write(frame, plate, {**facts, KEY: key}, hash_pixels=self._witness.hashes_pixels)
+        return written, key.partition(" ")[0]
+
+    def _key(self, name: str, frame: Frame) -> str:
+        """The key of an output; empty when what it was made from changed meanwhile, so that it is made again."""
+        try:
+            key = str(self._keys.of(name, frame))
+            changed = [p for p in self._keys.files(((name, frame),)) if stamp_of(p)[1] > self._began_ns]
+        except InputError as error:
+            self._listener(
+                {"event": "warning", "node": name, "frame": frame, "message": f"{error.where}: {error.problem}"}
+            )
+            return ""
+        if changed:
+            message = f"{changed[0]} changed while it was read; the next render makes this frame again"
+            self._listener({"event": "warning", "node": name, "frame": frame, "message": message})
+            return ""
+        return key
+
     def _written(
         self,
         write: WriteStep,
@@ -215,8 +226,11 @@ class _Render:
         seconds: float,
         confidence: float | None,
         report: Mapping[str, Any],
-        written: Written,
+        both: tuple[Written, str],
     ) -> None:
+        written, key = both
+        if key:
+            self._ledger.rendered(write.path(frame), key)
         self._witness.wrote(write.name, frame, written)
         summary = self._summary
         summary.files += written.files
@@ -234,7 +248,7 @@ class _Render:
         told = {name: value for name, value in report.items() if name != "machine"}  # the record has it
         self._tell(write, frame, {"seconds": round(seconds, 3), "confidence": confidence, "report": told})
 
-    def _skip(self, outputs: tuple[tuple[str, Frame], ...]) -> None:
+    def _skip(self, outputs: tuple[Output, ...]) -> None:
         for name, frame in outputs:
             self._witness.skipped(name, frame)
             self._summary.skipped += 1
@@ -272,25 +286,3 @@ class _Render:
                             "message": f"{bad.nan} NaN became 0, {bad.inf} infinite became ±65504",
                         }
                     )
-
-    def _is_done(self, name: str, frame: Frame) -> bool:
-        try:
-            header = read_header(self._plan.writes[name].path(frame))
-        except InputError:
-            return False
-        return header.metadata.get("understudy:job") == self._facts["understudy:job"]
-
-
-def _facts(graph: Graph, packs: Mapping[str, PackInfo], color: ColorConfig, *, draft: bool) -> dict[str, MetadataValue]:
-    pins = {name: f"{p.pin.id}@{p.pin.version}#{p.pin.sha256}" for name, p in sorted(packs.items())}
-    digest = with_absolute_files(graph).digest  # so that it tells the job, and not where it was started
-    job = hashlib.sha256(json.dumps([digest, pins, color.cache_id, draft]).encode()).hexdigest()
-    facts: dict[str, MetadataValue] = {
-        "understudy:version": __version__,
-        "understudy:graph": digest,
-        "understudy:job": job,
-        "understudy:packs": " ".join(pins.values()),
-    }
-    if draft:
-        facts["understudy:draft"] = "1"
-    return facts

@@ -29,7 +29,6 @@ class Scene:
         color: The OCIO config.
         plan: Steps and outputs.
         draft: Packs' draft stand-ins.
-        resume: Outputs that this very job has written are left alone.
         files: Which files may be touched.
         listener: Hears events.
     """
@@ -41,7 +40,6 @@ class Scene:
     color: ColorConfig
     plan: Plan
     draft: bool
-    resume: bool
     files: FileRules
     listener: Listener
 
@@ -85,7 +83,7 @@ class Witness(Protocol):
         ...
 
     def skipped(self, node: str, frame: Frame) -> None:
-        """A frame of this very job was there already."""
+        """A frame with the wanted content key was there already."""
         ...
 
     def hear(self, event: Event) -> None:

@@ -51,7 +51,7 @@ def check_picture(
     try:
         hashes = file_hashes(path)
     except MissingFileError:
-        fix = "render it again with --resume, or copy it from where it is whole"
+        fix = "render it again, or copy it from where it is whole"
         return Checked(_finding("frame-missing", entry, file, "is not there", fix))
     except InputError as error:
         return Checked(_finding("frame-unreadable", entry, file, error.problem, error.fix or ""))

@@ -99,7 +99,7 @@ class FrameEntry(FileHash):
         clamped: Samples that its type could not hold.
         nan: NaN in what it was made from; they became 0.
         inf: Infinite values in what it was made from; they became ±65504.
-        adopted: It was found there by ``--resume`` without an entry; its hashes were taken then, not when it was made.
+        adopted: A later render found it without an entry; its hashes were taken then, not when it was made.
         beside: Files with layers that its container can't hold.
     """
 

@@ -179,12 +179,12 @@ class Recorder:
             self._save()
 
     def skipped(self, node: str, frame: Frame) -> None:
-        """Takes up a frame of this job that has no entry: its render was killed."""
+        """Takes up a frame that has no entry, or one of what was there before: its render was killed."""
         assert self._scene is not None
         assert self._pool is not None
         output = self._outputs[node]
         known = output.store.known(frame)
-        if known is None or known.job != self._scene.job:
+        if known is None or (known.job != self._scene.job and known.job != _job_in(output.write.path(frame))):
             output.coming.append(self._pool.submit(_adopted, self._scene.job, frame, output.write))
 
     def hear(self, event: Event) -> None:
@@ -388,6 +388,11 @@ def _adopted(job: str, frame: Frame, write: WriteStep) -> FrameEntry:
         adopted=True,
         beside=beside,
     )
+
+
+def _job_in(path: Path) -> str:
+    """The job that a file says it was made by."""
+    return str(read_header(path).metadata.get("understudy:job", ""))
 
 
 def _input_hashes(path: Path) -> Hashes:

@@ -52,7 +52,7 @@ def sign_record(path: Path, signer: Signer | None) -> Signed:
         record = read_record(path)
         if record.pending:
             raise UsageError(
-                "a render of it is under way or was killed", where=str(path), fix="render with --resume, then sign"
+                "a render of it is under way or was killed", where=str(path), fix="render again, then sign"
             )
         if not record.frames:
             raise UsageError("tells of no frame", where=str(path), fix="render first")

@@ -25,7 +25,7 @@ from understudy.provenance.record_file import (
 )
 from understudy.provenance.signature_checks import SignatureState, check_signature
 
-_RENDER = "render the missing frames with --resume"
+_RENDER = "render the missing frames"
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ def _list(folder: Path, findings: list[Finding], *, expected: bool) -> dict[str,
         return None
     if found is None:
         if expected:
-            fix = "restore the folder ascmhl, or render again with --resume"
+            fix = "restore the folder ascmhl, or render again"
             findings.append(Finding(check="list-missing", file="ascmhl", problem="there is no hash list", fix=fix))
         return None
     if found.tool != TOOL:
@@ -143,7 +143,7 @@ def _record_findings(subject: _Subject, listed: Mapping[str, Listed] | None) -> 
     if listed is not None and not record.pending:
         entry = listed.get(name)
         if entry is None:
-            fix = "restore the folder ascmhl, or render again with --resume"
+            fix = "restore the folder ascmhl, or render again"
             yield Finding(check="record-unlisted", file=name, problem="is not in the hash list", fix=fix)
         elif not fits(entry, subject.content):
             subject.altered = True
@@ -161,7 +161,7 @@ def _list_differences(record: Record, listed: Mapping[str, Listed]) -> Iterator[
         entry = listed.get(file.file)
         if entry is None or (entry.size, entry.value) != (file.size, file.sha1):
             problem = "is not in the hash list" if entry is None else "is another one in the hash list"
-            fix = "restore the folder ascmhl, or render again with --resume"
+            fix = "restore the folder ascmhl, or render again"
             yield Finding(check="list-differs", file=file.file, frame=frames[file.file], problem=problem, fix=fix)
 
 
@@ -242,7 +242,7 @@ def _frames_without_entry(folder: Path, record: Record) -> Iterator[Finding]:
         name = split[0].path(number).name if split and number is not None else record.sequence.pattern
         if number in on_disk:
             problem = "is not on record: nobody knows what made it"
-            fix = "render with --resume, which takes up frames of the very job; or remove it"
+            fix = "render again, which takes up frames of the very job; or remove it"
             yield Finding(check="frame-unrecorded", file=name, frame=number, problem=problem, fix=fix)
         elif number not in under_way:
             problem = "was to be made and is not there"

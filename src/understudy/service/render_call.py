@@ -155,7 +155,7 @@ class RenderCalls:
                     engine,
                     frames=request.frames,
                     draft=request.draft,
-                    resume=request.resume,
+                    redo=not request.resume,
                     on_event=events.tell,
                     control=Control(cancelled=cancelled.is_set),
                     ocio=request.ocio_config or engine.info().ocio_config,

@@ -204,7 +204,7 @@ def test_an_edited_frame_is_not_blessed_by_a_resume(source: str, tmp_path: Path)
     render(grade(source, str(out / "r.%04d.exr")))
     with (out / "r.1002.exr").open("ab") as file:
         file.write(b"\0")
-    summary = render(grade(source, str(out / "r.%04d.exr")), resume=True)
+    summary = render(grade(source, str(out / "r.%04d.exr")), redo=False)
     assert summary.skipped == 4
     assert checks(out) == {"frame-rewrapped"}
 
@@ -215,7 +215,7 @@ def test_frames_of_a_render_without_record_are_adopted(source: str, tmp_path: Pa
     render(document | {"record": False})
     assert sorted(path.name for path in out.iterdir()) == [f"r.{n}.exr" for n in range(1001, 1005)]
     assert "understudy:recordId" not in read_header(out / "r.1001.exr").metadata
-    render(document, resume=True)
+    render(document, redo=False)
     record = only_record(out)
     assert [entry.adopted for entry in record.frames] == [True] * 4
     assert checks(out) == set()
@@ -239,7 +239,7 @@ def test_a_killed_render_is_told_and_taken_up(tmp_path: Path) -> None:
     process.stdout.close()
     assert checks(out) == {"render-unfinished", "frame-unrecorded"}
     identity = only_record(out).id
-    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     record = only_record(out)
     assert checks(out) == set()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from understudy.contracts.errors import GraphError
 from understudy.graph.document import ColorNode
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at
 from understudy.graph.working_space import convert
 
 
@@ -32,6 +32,11 @@ class ColorStep:
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The same frame of the input."""
         return (at(self._source, frame),)
+
+    def cause(self, frame: Frame) -> Cause:
+        """The space."""
+        del frame
+        return Cause(facts={"type": "color", "to": self._target})
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One converted picture."""

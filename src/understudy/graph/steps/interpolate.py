@@ -15,7 +15,7 @@ from understudy.contracts.plate import Plate
 from understudy.graph.document import InterpolateNode
 from understudy.graph.retime import RetimePlan
 from understudy.graph.steps.motion import MotionStep, vectors_for_pair
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, numbered, only_frames
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered, only_frames
 from understudy.roles.cuts import is_cut
 
 CONFIDENCE = "confidence.Y"
@@ -60,6 +60,17 @@ class InterpolateStep:
         if len(numbers) > 1 and not isinstance(self._vectors, MotionStep):
             keys += [at(self._vectors, number) for number in numbers]
         return tuple(dict.fromkeys(keys))
+
+    def cause(self, frame: Frame) -> Cause:
+        """Source times, packs and cuts; how the times came about does not matter."""
+        times = self._times[frame]
+        first = min(times).__floor__()
+        ways = {"speed", "fps", "at", "list", "curve", "timeline", "shutter", "edge", "cuts"}
+        facts = {name: fact for name, fact in self._setting.facts(self._node, self.name).items() if name not in ways}
+        cuts = self._node.cuts
+        inside = range(first + 1, max(times).__ceil__() + 1)
+        facts["cuts"] = cuts if isinstance(cuts, str) else [cut - first for cut in cuts if cut in inside]
+        return Cause(facts={**facts, "times": [str(time - first) for time in times]})
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One output frame."""

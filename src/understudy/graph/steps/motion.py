@@ -9,7 +9,7 @@ from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import MotionParams, RoleResult
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.graph.document import MotionNode
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, only_frames
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, only_frames
 
 VECTOR_CHANNELS = (
     "backward.confidence", "backward.occlusion", "backward.u", "backward.v",
@@ -49,6 +49,12 @@ class MotionStep:
         """The frame and its neighbors, and their mattes."""
         steps = [self._source] + ([self._matte] if self._matte else [])
         return tuple(at(step, other) for step in steps for other in self._around(frame))
+
+    def cause(self, frame: Frame) -> Cause:
+        """The node and its pack; at the ends of the sequence a direction is missing."""
+        assert frame is not None
+        around = [other - frame for other in self._around(frame)]
+        return Cause(facts={**self._setting.facts(self._node, self.name), "around": around})
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """Both directions at one frame."""

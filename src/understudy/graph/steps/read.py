@@ -15,7 +15,7 @@ from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 from understudy.frames.sequence import format_frames, open_sequence, parse_frames
 from understudy.graph.document import ReadNode
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting
 from understudy.graph.working_space import to_working
 
 
@@ -90,6 +90,21 @@ class ReadStep:
     def compute(self, frame: Frame, _fetch: Fetch) -> Outcome:
         """One plate; safe from several threads."""
         return self.read(frame)
+
+    def cause(self, frame: Frame) -> Cause:
+        """The content of the file, whatever its name, and how it is read."""
+        path = self.source_of(frame)
+        node = self._node
+        facts = {
+            "type": "read",
+            "black": path is None,
+            "colorspace": self.decision.colorspace,
+            "view": node.view,
+            "part": node.part,
+            "channels": list(node.channels),
+            "container": self.container,
+        }
+        return Cause(facts=facts, files=(path or self._sequence.path(self._sequence.frames[0]),))
 
     def read(self, frame: Frame) -> Outcome:
         """One plate; reading takes nothing of other nodes.

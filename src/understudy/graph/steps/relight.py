@@ -11,7 +11,7 @@ from understudy.contracts.plate import Plate
 from understudy.graph.document import ReadNode, RelightNode
 from understudy.graph.lights_file import load_lights
 from understudy.graph.steps.read import ReadStep
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
 
 
 class RelightStep:
@@ -41,6 +41,17 @@ class RelightStep:
         if self._light_frame is not None:
             keys.append(at(self._source, self._light_frame))
         return tuple(dict.fromkeys(keys))
+
+    def cause(self, frame: Frame) -> Cause:
+        """The node and its pack, the lights themselves and the pictures that shine."""
+        facts = self._setting.facts(self._node, self.name)
+        for name, rig in (("lights", self._lights), ("present", self._present)):
+            facts[name] = (
+                None if rig is None else rig.model_dump(mode="json", exclude={"lights": {"__all__": {"file"}}})
+            )
+        facts["passes_given"] = sorted(self._passes)
+        facts["light_frame"] = "own" if self._light_frame in (None, frame) else "other"
+        return Cause(facts=facts, files=self._environment_files)
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One relit picture."""
@@ -77,11 +88,15 @@ class RelightStep:
 
     def _read_environments(self) -> dict[str, Plate]:
         plates: dict[str, Plate] = {}
+        files: list[Path] = []
         for light in (*self._lights.lights, *(self._present.lights if self._present else ())):
-            if isinstance(light, EnvironmentLight) and f"environment:{light.file}" not in plates:
+            if isinstance(light, EnvironmentLight):
                 node = ReadNode(type="read", file=light.file, colorspace=light.colorspace)
                 step = ReadStep(f"{self.name}.environment", node, self._setting)
-                plates[f"environment:{light.file}"] = step.read(step.frames[0]).plate
+                files += step.files()[:1]  # one for each light, so that which light has which is told
+                if f"environment:{light.file}" not in plates:
+                    plates[f"environment:{light.file}"] = step.read(step.frames[0]).plate
+        self._environment_files = tuple(files)
         return plates
 
     def _rig(self, lights: str | LightRig) -> LightRig:

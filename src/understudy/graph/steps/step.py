@@ -4,6 +4,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from understudy.color.config import ColorConfig
@@ -12,7 +13,7 @@ from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import Plate
-from understudy.graph.document import RoleNode
+from understudy.graph.document import RoleNode, inputs_of
 from understudy.graph.events import Listener
 
 Frame = int | None
@@ -46,6 +47,13 @@ class Setting:
     control: Control
     draft: bool = False
     files: FileRules = ANY_FILE
+
+    def facts(self, node: RoleNode, name: str) -> dict[str, Any]:
+        """What a role node says that decides pixels, with the packs that play it; its inputs are told apart."""
+        said = node.model_dump(mode="json", exclude={*inputs_of(node), "pack", "motion_pack"})
+        packs = {key: f"{pin.id}@{pin.version}#{pin.sha256}" for key, pin in self.pins.items()}
+        played = [packs[key] for key in (name, f"{name}.motion") if key in packs]
+        return {**said, "packs": played, "draft": self.draft or node.quality == "draft"}
 
     def shared_params(self, node: RoleNode) -> dict[str, Any]:
         """The parameters that every role takes, from its node."""
@@ -98,6 +106,23 @@ class Step(Protocol):
     def compute(self, frame: Frame, fetch: Fetch) -> "Outcome":
         """The plate at this frame."""
         ...
+
+    def cause(self, frame: Frame) -> "Cause":
+        """What decides the plate at this frame, beside the plates that it needs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What decides a step's plate at a frame, beside the plates it needs and what the whole render shares.
+
+    Attributes:
+        facts: JSON values; equal facts, files and needs give equal pixels.
+        files: Files whose content it takes.
+    """
+
+    facts: Mapping[str, Any]
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 
 from understudy.contracts.jobs import UpscaleParams
 from understudy.graph.document import UpscaleNode
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
 
 
 class UpscaleStep:
@@ -23,6 +23,11 @@ class UpscaleStep:
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The same frame of the input."""
         return (at(self._source, frame),)
+
+    def cause(self, frame: Frame) -> Cause:
+        """The node and its pack."""
+        del frame
+        return Cause(facts=self._setting.facts(self._node, self.name))
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One picture."""

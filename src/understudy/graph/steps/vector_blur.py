@@ -14,7 +14,7 @@ from understudy.contracts.errors import GraphError
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.graph.document import VectorBlurNode
 from understudy.graph.retime import ShutterTimes
-from understudy.graph.steps.step import Fetch, Frame, Key, Outcome, Setting, Step, at
+from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at
 from understudy.roles.warp import warp
 
 
@@ -38,6 +38,11 @@ class VectorBlurStep:
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The same frame of the input and of the vectors."""
         return (at(self._source, frame), at(self._vectors, frame))
+
+    def cause(self, frame: Frame) -> Cause:
+        """The shutter, and which channels are of which kind."""
+        del frame
+        return Cause(facts=self._node.model_dump(mode="json", exclude={"input", "vectors"}))
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One blurred picture."""

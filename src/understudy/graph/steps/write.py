@@ -16,7 +16,7 @@ from understudy.frames.library import container_of
 from understudy.frames.sequence import OutputPattern
 from understudy.frames.write import WriteOptions, write_plate
 from understudy.graph.document import WriteNode
-from understudy.graph.steps.step import Frame, Setting, Step
+from understudy.graph.steps.step import Cause, Frame, Setting, Step
 from understudy.graph.working_space import output_space, to_file_space
 
 
@@ -71,6 +71,11 @@ class WriteStep:
     def path(self, frame: Frame) -> Path:
         """The file of a frame."""
         return self._pattern.path(frame)
+
+    def cause(self, frame: Frame) -> Cause:
+        """How the file is written; where does not matter."""
+        said = self.node.model_dump(mode="json", exclude={"input", "file"})
+        return Cause(facts={**said, "frame": frame, "format": self.container})
 
     def allowed_path(self, frame: Frame) -> Path:
         """The file of a frame, which may be written.

@@ -49,7 +49,7 @@ UNSIGNED = _check(
 )
 _RESTORE = "restore it from where it is whole"
 _AGAIN = "render the frame again: the Repair action does; or copy it from where it is whole"
-_LIST = "restore the folder ascmhl, or render again with --resume"
+_LIST = "restore the folder ascmhl, or render again"
 _SIGN = "sign the record again"
 
 _VERIFIED = (
@@ -57,7 +57,7 @@ _VERIFIED = (
         "render-unfinished",
         "A render is still under way",
         "the record names a render that has not ended or was killed",
-        "wait for it, or render again with --resume",
+        "wait for it, or render again",
     ),
     _check(
         "record-altered",
@@ -101,7 +101,7 @@ _VERIFIED = (
         "frame-unrecorded",
         "Frames that nobody recorded",
         "a frame lies there that the record does not tell of",
-        "render with --resume, which takes up frames of the very job; or remove it",
+        "render again, which takes up frames of the very job; or remove it",
     ),
     _check(
         "frame-foreign",
