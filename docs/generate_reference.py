@@ -306,6 +306,11 @@ _VARIABLES = (
     ("UNDERSTUDY_USER", "clients", "Whose fair share of a service it is; the login name otherwise."),
     ("UNDERSTUDY_PRIORITY", "clients", "`interactive`, `normal` or `batch`: how soon a service runs the requests."),
     ("XDG_CACHE_HOME", "`understudy serve`", "Where it keeps how long jobs took; `~/.cache` otherwise."),
+    (
+        "UNDERSTUDY_LEDGER",
+        "every render",
+        "Where digests and content keys of files are kept, on a local disk; the cache folder otherwise.",
+    ),
     ("UNDERSTUDY_POLICY", "every command", "The show policy where no `--policy` names one."),
     ("UNDERSTUDY_ALLOW_REMOTE_PACKS", "every command", "`1`: packs may be played by models on other servers."),
     ("UNDERSTUDY_REMOTE_TOKENS", "every command", "TOML file with the tokens of these servers, by address."),

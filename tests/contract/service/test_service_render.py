@@ -148,7 +148,7 @@ def test_the_frames_and_events_are_those_of_a_local_render(service: Service, loc
     assert all(event["run_s"] > 0 for event in timings)
     assert not [event for event in here if event["event"] == "timings"]
     assert there[-1]["event"] == "done"
-    skipped = render(service.address, upscale(shot), resume=True)
+    skipped = render(service.address, upscale(shot))
     assert [event["skipped"] for event in skipped if event["event"] == "frame"] == [True] * 3
 
 
