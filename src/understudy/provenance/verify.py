@@ -114,7 +114,7 @@ def _list(folder: Path, findings: list[Finding], *, expected: bool) -> dict[str,
     try:
         found = read_list(folder)
     except InputError as error:
-        fix = "restore the folder ascmhl from where it is whole, or remove it and render again with --resume"
+        fix = "restore the folder ascmhl from where it is whole, or remove it and render again"
         name = Path(error.where or "").name
         findings.append(Finding(check="list-altered", file=f"ascmhl/{name}", problem=error.problem, fix=fix))
         return None
@@ -125,7 +125,7 @@ def _list(folder: Path, findings: list[Finding], *, expected: bool) -> dict[str,
         return None
     if found.tool != TOOL:
         whose = f"the hash list was written by {found.tool}" if found.tool else "nobody knows who wrote the hash list"
-        fix = "render into a folder of its own; or, if the list is not wanted, remove ascmhl and render with --resume"
+        fix = "render into a folder of its own; or, if the list is not wanted, remove ascmhl and render again"
         problem = f"{whose}, and tells nothing of this render"
         findings.append(Finding(check="list-foreign", file=f"ascmhl/{found.path.name}", problem=problem, fix=fix))
         return None

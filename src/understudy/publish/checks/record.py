@@ -89,7 +89,7 @@ _VERIFIED = (
         "list-foreign",
         "The hash list is another program's",
         "the ASC MHL hash list was not written by Understudy, and covers nothing of this render",
-        "render into a folder of its own; or, if that list is not wanted, remove ascmhl and render with --resume",
+        "render into a folder of its own; or, if that list is not wanted, remove ascmhl and render again",
     ),
     _check(
         "list-differs",
