@@ -124,6 +124,18 @@ def test_a_run_becomes_a_pack_with_all_that_backs_it(run: Path, recipe: Path, pa
     assert {path.name: path.read_bytes() for path in pack.iterdir()} == before
 
 
+def test_the_corrected_recipe_gives_the_same_weights_again(run: Path, recipe: Path, pack: Path, tmp_path: Path) -> None:
+    _invoke(recipe, "--from", run, "--pack", pack)
+    events = [json.loads(line) for line in _invoke(recipe, "--out", tmp_path / "again", "--device", "cpu", "--json")]
+    assert {"event": "reproduced", "difference": 0.0, "within": True} in events
+    weights = (run / "best.safetensors").read_bytes()
+    assert (tmp_path / "again" / "best.safetensors").read_bytes() == weights
+
+    recipe.write_text(recipe.read_text().replace("[made]\nscore = ", "[made]\nscore = 1"))
+    with pytest.raises(QualityGateError, match="differs from the shipped one"):
+        _invoke(recipe, "--out", tmp_path / "again", "--device", "cpu")
+
+
 def test_a_graph_that_differs_from_torch_is_refused(run: Path, recipe: Path, pack: Path) -> None:
     with pytest.raises(QualityGateError, match="differs from torch"):
         _invoke(recipe, "--from", run, "--pack", pack, "--set", "tolerance.parity=1e-12")

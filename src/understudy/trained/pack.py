@@ -125,7 +125,7 @@ def _write_evidence(
     ]
     figures = {name: float(f"{value:.4g}") for name, value in extras.figures.items()}
     tables = {
-        "measured": figures,
+        **({"measured": figures} if figures else {}),
         "graphs": {
             graph.file.rpartition(".")[0]: {
                 "file": graph.file,
