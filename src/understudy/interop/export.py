@@ -28,12 +28,14 @@ from understudy.interop.nuke_script import creator_script
 from understudy.interop.probe import drawn
 from understudy.packs import Pack
 from understudy.roles.engine import LocalEngine
+from understudy.roles.network_upscaler import OVERSHOOT
 from understudy.runtimes import torch_export
 from understudy.runtimes.torch_host_module import HostColor, HostShape, Matrix, host_module
 
 Host = Literal["flame", "torchscript"]
 
 _SIZES = ((48, 64), (61, 47), (33, 90))
+_SMALLEST = min(height * width for height, width in _SIZES)
 _TOLERANCE = 1e-3
 _HALF_TOLERANCE = 0.05
 _LARGEST_BORDER = 64
@@ -114,6 +116,15 @@ def _factor(pack: Pack, scale: int) -> int:
         raise UsageError(f"plays {manifest.role}", where=pack.id, fix=fix)
     if len(pack.manifest.runtime.tensors.outputs if pack.manifest.runtime.tensors else ()) > 1:
         raise UsageError("gives several pictures", where=pack.id, fix="export a pack that gives one")
+    graphs = _graph_factors(pack)
+    if graphs and manifest.role is Role.UPSCALE:
+        if scale not in graphs:
+            told = ", ".join(map(str, sorted(graphs)))
+            fix = f"give --scale; it has a network for {told}"
+            raise UsageError(
+                f"it has no network for {scale}" if scale else "it has several factors", where=pack.id, fix=fix
+            )
+        return scale
     if manifest.runtime.kind in {"python", "remote"}:
         what = "code" if manifest.runtime.kind == "python" else "on another server"
         raise UsageError(f"is {what}, and only a network can be exported", where=pack.id, fix="choose a network")
@@ -130,6 +141,12 @@ def _factor(pack: Pack, scale: int) -> int:
     return scale
 
 
+def _graph_factors(pack: Pack) -> set[int]:
+    """The factors that a Python pack of ``roles.network_upscaler`` has a network for; what its adapter is will show."""
+    names = pack.manifest.runtime.graphs if pack.manifest.runtime.kind == "python" else {}
+    return {int(name[1:]) for name in names if name.startswith("x") and name[1:].isdigit()}
+
+
 def _shape(pack: Pack, factor: int) -> HostShape:
     contract, spec = pack.manifest.contract, pack.manifest.runtime.tensors
     border = max(contract.radius, 0)
@@ -143,8 +160,13 @@ def _shape(pack: Pack, factor: int) -> HostShape:
             "gains": (spec.input_gain, spec.output_gain),
             "offsets": (spec.input_offset, spec.output_offset),
         }
+    channels = contract.channels
+    if _graph_factors(pack):
+        channels, values["keeps_light"] = 1, True
+        held = pack.manifest.options.get("antiringing")
+        values["overshoot"] = OVERSHOOT.get(held.default) if held else None
     return HostShape(
-        channels=contract.channels, scale=factor, multiple_of=contract.multiple_of,
+        channels=channels, scale=factor, multiple_of=contract.multiple_of,
         minimum_size=contract.minimum_size, border=border, **values,
     )  # fmt: skip
 
@@ -209,7 +231,7 @@ def _compared(
             data = path.read_bytes()
             made = torch_export.run_torchscript(data, frame, path.name) if half else torch_export.run_onnx(path, frame)
             worst = max(worst, _difference(made, wanted))
-            if worst_half is not None:
+            if worst_half is not None and height * width == _SMALLEST:  # half floats are slow on a CPU
                 calm = np.clip(picture, 0.02, 0.9)  # half a step from a clip would be half a step too far
                 frame = np.ascontiguousarray(calm.transpose(2, 0, 1)[None])
                 rough = torch_export.run_torchscript(data, frame, path.name, half=True)

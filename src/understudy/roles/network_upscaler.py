@@ -23,7 +23,9 @@ from understudy.contracts.plate import FloatImage, Window
 from understudy.roles.resample import HEADROOM, LANCZOS3, apply, axis, from_headroom, hold_to_neighbors, near_overflow
 from understudy.roles.tiling import read_tile
 
-_OVERSHOOT: dict[object, float | None] = {"hard": 0.0, "soft": 0.25, "off": None}
+OVERSHOOT: dict[object, float | None] = {"hard": 0.0, "soft": 0.25, "off": None}
+"""What the option ``antiringing`` means for ``roles.resample.limited``."""
+
 RESAMPLING_REACH = 3
 """What the radius of a pack holds beside its networks': the resampling to other factors, input pixels."""
 
@@ -60,7 +62,7 @@ class NetworkUpscaler:
         if scale == 1:
             return {"image": read_tile(image, lies, wanted)}
         out = call.out if call.out is not None else np.empty((wanted.height, wanted.width, image.shape[2]), np.float32)
-        overshoot = _OVERSHOOT[call.options.get("antiringing", "soft")]
+        overshoot = OVERSHOOT[call.options.get("antiringing", "soft")]
         for channel in range(image.shape[2]):
             plane = np.ascontiguousarray(image[..., channel : channel + 1])
             target = out[..., channel : channel + 1]

@@ -42,18 +42,19 @@ def network_of(pack: PackFiles, scale: int) -> Any:
     """The network of a pack as a torch module, its values still in the pack's encoding and range.
 
     Args:
-        pack: A pack of kind ``onnx``, ``torchscript`` or ``spandrel``, its hashes verified.
-        scale: What a graph's input ``scale`` becomes.
+        pack: A pack of kind ``onnx``, ``torchscript`` or ``spandrel``, or a Python pack with a graph for each factor;
+            its hashes verified.
+        scale: The factor: which graph is taken, and what a graph's input ``scale`` becomes.
 
     Raises:
         PackError: Torch is missing, the file is broken, or it has operators that can't be written for others.
     """
     manifest = pack.manifest
-    where = (pack.folder / manifest.runtime.file).as_posix()
-    if manifest.runtime.kind != "onnx":
-        network = open_network(pack, where)
-        return network.module
-    graph = read_graph(read_source(pack.folder, manifest.runtime, manifest.weights))
+    chosen = manifest.runtime.graphs.get(f"x{scale}", manifest.runtime)
+    where = (pack.folder / chosen.file).as_posix()
+    if manifest.runtime.kind in {"torchscript", "spandrel"}:
+        return open_network(pack, where).module
+    graph = read_graph(read_source(pack.folder, chosen, manifest.weights))
     knobs = {name: _knob(manifest, name, scale, graph.ranks.get(name, 0)) for name in graph.inputs}
     constants = {name: value for name, value in knobs.items() if value is not None}
     pictures = [name for name in graph.inputs if name not in constants]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from understudy.runtimes.torch_device import import_torch
+from understudy.runtimes.torch_enlarge import held, kept_light
 
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
@@ -46,6 +47,8 @@ class HostShape:
         blue_first: It takes and gives BGR.
         gains: What its values are multiplied by, going in and coming out.
         offsets: What is added after that.
+        keeps_light: Highlights keep their light, as ``roles.network_upscaler`` has it.
+        overshoot: How far a result may pass its 4x4 neighbors, as a share of the extreme; None for any.
     """
 
     channels: int
@@ -56,6 +59,8 @@ class HostShape:
     blue_first: bool = False
     gains: tuple[float, float] = (1.0, 1.0)
     offsets: tuple[float, float] = (0.0, 0.0)
+    keeps_light: bool = False
+    overshoot: float | None = None
 
 
 def host_module(network: Any, shape: HostShape, color: HostColor | None, *, pad: bool) -> Any:
@@ -131,6 +136,10 @@ def host_module(network: Any, shape: HostShape, color: HostColor | None, *, pad:
             seen = x.flip(1) if shape.blue_first else x
             answer = self.network(seen * shape.gains[0] + shape.offsets[0]).float()
             answer = answer * shape.gains[1] + shape.offsets[1]
+            if shape.keeps_light:
+                answer = kept_light(torch, answer, x, shape.scale)
+            if shape.overshoot is not None:
+                answer = held(torch, answer, x, shape.scale, shape.overshoot)
             return answer.flip(1) if shape.blue_first else answer
 
     curves: tuple[Any, Any] = _curves(torch, color) if color is not None else (None, None)

@@ -119,6 +119,37 @@ def test_a_pack_of_plate_values_needs_no_color_around_it(tmp_path: Path) -> None
     assert max(flame.difference, nuke.difference) < 1e-5
 
 
+_ADAPTER = """\
+from understudy.roles.network_upscaler import NetworkUpscaler
+
+
+def load(folder, graphs):
+    return NetworkUpscaler(graphs, 3, folder.name)
+"""
+
+
+def test_networks_for_each_factor_take_light_and_ringing_along(tmp_path: Path) -> None:
+    graph = _plate_network()
+    graph.graph.node[-1].output[0] = graph.graph.output[0].name = "image_out"
+    option = '[options.antiringing]\ntype = "choice"\ndefault = "soft"\nchoices = ["soft", "off"]\nhelp = "Holds."\n\n'
+    folder = make_pack(
+        tmp_path / "factors", pin=False,
+        edit=(
+            ("[1, 2]", "[]"), ('encoding = "acescct"\ndomain = [0.0, 1.0]', 'encoding = "plate"\nchannels = 0'),
+            ("radius = 0", "radius = 6"), ("[contract]", '[runtime.graphs.x2]\nfile = "x2.onnx"\n\n[contract]'),
+            ("[options.strength]", f"{option}[options.strength]"),
+        ),
+    )  # fmt: skip
+    (folder / "x2.onnx").write_bytes(graph.SerializeToString())
+    (folder / "adapter.py").write_text(_ADAPTER)
+    write_hashes(folder)
+    pack = open_pack(folder)
+    flame, nuke = _both(pack, tmp_path, scale=2)
+    assert max(flame.difference, nuke.difference) < 1e-5
+    with pytest.raises(UsageError, match="no network for 3; give --scale; it has a network for 2"):
+        export_pack(pack, "flame", tmp_path / "three", scale=3)
+
+
 def test_torchscript_keeps_to_catfilecreators_rules(tmp_path: Path) -> None:
     done = export_pack(_pack(tmp_path, models.doubler()), "torchscript", tmp_path / "nuke" / "doubler")
     assert [file.name for file in done.files] == ["doubler.pt", "doubler.nk"]
