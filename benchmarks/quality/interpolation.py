@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interpolated middle frames against true ones, next to blending and to the raw library calls.
 
-Run: ``python benchmarks/quality/interpolation.py [--data ../shared/data] [--sequences]``. PSNR over RGB of 8-bit sRGB.
-The exact triplets have a middle frame warped in linear light; of the sequences every other frame is left out and made
-again.
+Run: ``python benchmarks/quality/interpolation.py [--data ../shared/data] [--sequences] [--drawn 24]``. PSNR over RGB of
+8-bit sRGB. The exact triplets have a middle frame warped in linear light; of the sequences every other frame is left
+out and made again; ``--drawn`` scenes are those of ``training/``, from seeds that no training uses, and show what a
+confidence is worth too.
 """
 
 import argparse
@@ -18,12 +19,18 @@ import measures
 from measures import Image, display_codes, eight_bit, linear_light
 from motion import COLORSPACE, FLOW_EXACT, PACKS
 from sets.files import picture
+from understudy.color.policy import policy
+from understudy.color.shaper import HybridCurve
 from understudy.contracts.jobs import InterpolateParams, PackPin, RoleRequest
 from understudy.contracts.plate import Plate, blank_plate
 from understudy.frames.read import read_plate
 from understudy.roles.engine import LocalEngine
 
 Maker = Callable[[Plate, Plate], Plate]
+
+WAYS = ("flow-projection", "refined-projection")
+_DRAWN_SEED = 90_001
+_GOOD = 0.02
 
 
 def display(light: Image) -> Image:
@@ -92,6 +99,66 @@ def triplets(data: Path, *, sequences: bool) -> dict[str, list[tuple[Plate, Plat
     return {name: made for name, made in found.items() if made}
 
 
+def drawn(count: int, side: int = 256) -> list[tuple[Plate, Plate, Plate]]:
+    """Scenes of the generator with their true middle frame, with a little noise on what is given."""
+    import torch
+
+    from understudy_training.generators.layers import Look, draw_layers
+    from understudy_training.generators.swatches import swatches
+
+    rng = torch.Generator().manual_seed(_DRAWN_SEED)
+    look, stock = Look(exposure=0.0, noise=0.0), swatches("cpu", 48, 256, shapes=60)
+    found: list[tuple[Plate, Plate, Plate]] = []
+    while len(found) < count:
+        layers = draw_layers(
+            rng,
+            min(8, count - len(found)),
+            side,
+            side,
+            "cpu",
+            (0.0, 0.5, 1.0),
+            motion=(0.5, 24.0),
+            look=look,
+            stock=stock,
+        )
+        noise = torch.randn(layers.frames[:, ::2].shape, generator=rng) * 0.004
+        frames = layers.frames.clone()
+        frames[:, ::2] += noise
+        for scene in frames.clamp(0, 1).permute(0, 1, 3, 4, 2).numpy():
+            light = np.where(scene <= 0.04045, scene / 12.92, ((scene + 0.055) / 1.055) ** 2.4).astype(np.float32)
+            a, middle, b = (
+                blank_plate(np.ascontiguousarray(one), ["R", "G", "B"], colorspace=COLORSPACE) for one in light
+            )
+            found.append((a, middle, b))
+    return found
+
+
+def doubts(engine: LocalEngine, scenes: list[tuple[Plate, Plate, Plate]], packs: tuple[str, ...]) -> None:
+    """Prints how well each pack's confidence tells where the last one's picture is wrong by over 0.02 code values."""
+    from understudy_training.calibration import calibration_figures, fit_table
+
+    curve = HybridCurve.of(policy().display_log)
+    errors: list[Image] = []
+    seen: dict[str, list[Image]] = {pack: [] for pack in packs}
+    for a, middle, b in scenes:
+        for pack in packs:
+            made = ours(engine, "dis-good", pack)(a, b)
+            seen[pack].append(made.take(["confidence.Y"]).ravel())
+            codes = [curve.encode(plate.take(["R", "G", "B"])) for plate in (made, middle)]
+        errors.append(np.abs(codes[0] - codes[1]).mean(axis=2).ravel())
+    half = len(scenes) // 2
+    fit, judged = np.concatenate(errors[:half]), np.concatenate(errors[half:])
+    for pack, found in seen.items():
+        table = fit_table(np.concatenate(found[:half]), fit < _GOOD)
+        raw = np.concatenate(found[half:])
+        print(f"confidence of {pack}, as it is:  {_told(calibration_figures(raw, judged, (_GOOD, 2 * _GOOD)))}")
+        print(f"  calibrated on other scenes:  {_told(calibration_figures(table(raw), judged, (_GOOD, 2 * _GOOD)))}")
+
+
+def _told(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+
+
 def _picture(path: Path) -> Plate:
     return blank_plate(linear_light(picture(path)), ["R", "G", "B"], colorspace=COLORSPACE)
 
@@ -100,11 +167,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sequences", action="store_true", help="the two real sequences too (minutes)")
+    parser.add_argument("--drawn", type=int, default=0, metavar="N", help="scenes of the generator too (needs torch)")
     given = parser.parse_args()
     engine = LocalEngine(device="cpu")
     sets = triplets(given.data, sequences=given.sequences)
+    if given.drawn:
+        sets["drawn"] = drawn(given.drawn)
     makers = {"frame blend": blend(engine), "medium DIS, bilinear": medium_bilinear}
-    makers |= {f"{pack} + flow-projection": ours(engine, pack) for pack in PACKS}
+    makers |= {f"{pack} + {way}": ours(engine, pack, way) for way in WAYS for pack in PACKS}
     print(f"{'PSNR dB':28}" + "".join(f"{name:>11}" for name in sets))
     for label, make in makers.items():
         cells = []
@@ -114,6 +184,8 @@ def main() -> None:
                 continue
             cells.append(f"{np.mean([psnr(make(a, b), middle) for a, middle, b in made]):11.2f}")
         print(f"{label:28}" + "".join(cells), flush=True)
+    if given.drawn:
+        doubts(engine, sets["drawn"], WAYS)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from understudy_training.png import png_bytes
 from understudy_training.task import Extras
 
 _SAMPLES = 400_000
+_CROP = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,7 @@ def _numbers(values: Tensor) -> NDArray[np.float64]:
 
 
 def _png(pictures: list[Tensor]) -> bytes:
-    return png_bytes(tiled(pictures, 3).numpy())
+    """The middle of each, in 32 steps a channel, so that a card stays light."""
+    top, left = ((side - _CROP) // 2 if side > _CROP else 0 for side in pictures[0].shape[1:])
+    small = [(picture[:, top : top + _CROP, left : left + _CROP].clamp(0, 1) * 31).round() / 31 for picture in pictures]
+    return png_bytes(tiled(small, 3).numpy())

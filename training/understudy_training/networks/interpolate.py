@@ -38,11 +38,15 @@ class Refiner(nn.Module):
     Args:
         widths: Channels at a half, a quarter and an eighth of the size.
         blocks: Residual blocks on the way down at each of these, and on the way up at the first two.
+
+    Attributes:
+        moves: How much of its free moves of vectors count, 0-1; the rest of its corrections count whole.
     """
 
     def __init__(self, widths: Sequence[int] = (32, 56, 96), blocks: Sequence[int] = (1, 1, 2)) -> None:
         super().__init__()
         half, quarter, eighth = widths
+        self.moves = 1.0
         seen = sum(CHANNELS.values()) + 1  # one motion for two vectors; time, lead of a side, difference beside
         self.enter = nn.Conv2d(4 * seen, half, 3, padding=1)
         self.down_half = nn.Sequential(*(_Block(half) for _ in range(blocks[0])))
@@ -115,7 +119,7 @@ class Refiner(nn.Module):
             part = share[:, index : index + 1]
             new_a = new_a + part * (shifted(to_a, *offset) - to_a)
             new_b = new_b + part * (shifted(to_b, *offset) - to_b)
-        move = 8 * torch.tanh(move / 8) * gate
+        move = 8 * torch.tanh(move / 8) * (gate * self.moves)
         turn = turn * gate
         new_weight = weight + turn.clamp(0, 1) * (1 - weight) - (-turn).clamp(0, 1) * weight
         return new_a + move[:, :2], new_b + move[:, 2:], new_weight, doubt if self.training else torch.sigmoid(doubt)
