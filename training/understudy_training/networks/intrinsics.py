@@ -172,9 +172,9 @@ def looked_at_twice(network: nn.Module, seen: Tensor) -> Intrinsics:
     return Intrinsics(normal, (one.shading + other.shading.flip(3)) / 2, kappa)
 
 
-def within(kappa: Tensor, cosine: float) -> Tensor:
-    """The probability that the angle to the truth is less than that of a cosine, for von Mises-Fisher on the sphere."""
-    return (1 - torch.exp(-kappa * (1 - cosine))) / (1 - torch.exp(-2 * kappa))
+def trusted(kappa: Tensor, trust: Tensor) -> Tensor:
+    """Confidence of a concentration: a logistic curve over its logarithm; ``trust`` is its offset and slope."""
+    return torch.sigmoid(trust[0] + trust[1] * torch.log(kappa))
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:

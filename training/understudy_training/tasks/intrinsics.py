@@ -24,9 +24,9 @@ from understudy_training.networks.intrinsics import (
     looked_at_twice,
     luma,
     read,
-    within,
+    trusted,
 )
-from understudy_training.networks.intrinsics_whole import SURE_DEGREES, WholePicture
+from understudy_training.networks.intrinsics_whole import SURE_DEGREES, WORK_SIDE, WholePicture
 from understudy_training.options import read_options
 from understudy_training.task import Export, Extras
 from understudy_training.tasks.intrinsics_card import make_extras
@@ -34,6 +34,8 @@ from understudy_training.tasks.intrinsics_card import make_extras
 _HELD_OUT = 7_770_000
 _CALIBRATION = 8_880_000
 _REPORT = 9_990_000
+_CHECKED = 32
+"""Pictures that calibrate confidence, and as many others that the card reports on; a CPU draws them."""
 _DARK = 0.03
 _RELIGHTS = 4
 
@@ -49,7 +51,7 @@ class Options:
         grid: Side of the generator's table of distances.
         widths: Channels at 1/2 to 1/32 of the size.
         blocks: Residual blocks on each level, each way.
-        held_out: Pictures that are validated on; as many others calibrate confidence.
+        held_out: Pictures that are validated on.
         held_out_size: Their side, pixels.
     """
 
@@ -84,7 +86,7 @@ class IntrinsicsTask:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = read_options(Options, options)
-        self._tempered: tuple[nn.Module, tuple[float, float]] | None = None
+        self._trusted: tuple[nn.Module, tuple[float, float]] | None = None
         self._held_out: dict[tuple[str, int], list[dict[str, Tensor]]] = {}
 
     def network(self) -> IntrinsicsNet:
@@ -128,7 +130,7 @@ class IntrinsicsTask:
         if not isinstance(network, IntrinsicsNet):
             raise TypeError(f"{type(network).__name__} is no IntrinsicsNet")
         network = network.cpu().eval()
-        return WholePicture(network, self._temper(network))
+        return WholePicture(network, self._trust(network))
 
     def exports(self, deployed: nn.Module) -> list[Export]:
         """One graph, from a plate of any size to normal, albedo and confidence."""
@@ -155,41 +157,40 @@ class IntrinsicsTask:
     def extras(self, network: nn.Module) -> Extras:
         """Pictures, curves and figures of confidence on scenes that were neither trained, chosen nor calibrated on."""
         network = network.cpu().eval()
-        scale, power = self._temper(network)
+        trust = torch.tensor(self._trust(network))
         rows = []
-        for batch in self._drawn(torch.device("cpu"), _REPORT):
+        for batch in self._drawn(torch.device("cpu"), _REPORT, *self._checked):
             said = looked_at_twice(network, batch["seen"])
-            rows.append((batch, said, within(scale * said.kappa**power, math.cos(math.radians(SURE_DEGREES)))))
+            rows.append((batch, said, trusted(said.kappa, trust)))
         return make_extras(rows)
 
-    def _temper(self, network: nn.Module) -> tuple[float, float]:
-        """Scale and power that make the likelihood of held-out normals greatest; kept for the last network."""
-        if self._tempered is None or self._tempered[0] is not network:
-            self._tempered = (network, self._fitted_temper(network))
-        return self._tempered[1]
+    @property
+    def _checked(self) -> tuple[int, int]:
+        """How many pictures calibrate confidence, and their side: what the network sees of a plate at most."""
+        return min(_CHECKED, self._options.held_out), min(WORK_SIDE, self._options.held_out_size)
 
-    def _fitted_temper(self, network: nn.Module) -> tuple[float, float]:
-        kappas, losses = [], []
-        for batch in self._drawn(torch.device("cpu"), _CALIBRATION):
+    def _trust(self, network: nn.Module) -> tuple[float, float]:
+        """What ``trusted`` needs, fitted to held-out scenes; kept for the last network."""
+        if self._trusted is None or self._trusted[0] is not network:
+            self._trusted = (network, self._fitted_trust(network))
+        return self._trusted[1]
+
+    def _fitted_trust(self, network: nn.Module) -> tuple[float, float]:
+        logs, good = [], []
+        limit = math.cos(math.radians(SURE_DEGREES))
+        for batch in self._drawn(torch.device("cpu"), _CALIBRATION, *self._checked):
             with torch.no_grad():
                 said = looked_at_twice(network, batch["seen"])
             mask = batch["mask"].bool()
-            kappas.append(said.kappa[mask])
-            losses.append(1 - (said.normal * batch["normal"]).sum(dim=1, keepdim=True)[mask])
-        kappa, short = torch.cat(kappas)[::7], torch.cat(losses)[::7]
-        best, chosen = math.inf, (1.0, 1.0)
-        for power in (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2):
-            for scale in torch.logspace(-0.8, 1.4, 45).tolist():
-                value = float(_nll(scale * kappa**power, short).mean())
-                if value < best:
-                    best, chosen = value, (scale, power)
-        return chosen
+            logs.append(said.kappa[mask].log())
+            good.append((said.normal * batch["normal"]).sum(dim=1, keepdim=True)[mask] > limit)
+        return logistic(torch.cat(logs), torch.cat(good))
 
     def _answers(
         self, network: nn.Module, device: torch.device, seed: int
     ) -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
         found = []
-        for batch in self._drawn(device, seed):
+        for batch in self._drawn(device, seed, self._options.held_out, self._options.held_out_size):
             said = read(network(batch["seen"]))
             mask = batch["mask"].bool()
             cosine = (said.normal * batch["normal"]).sum(dim=1, keepdim=True)[mask].clamp(-1, 1)
@@ -199,17 +200,17 @@ class IntrinsicsTask:
             found.append((cosine.acos().rad2deg(), flat.acos().rad2deg(), said.kappa[mask], relit, color))
         return found
 
-    def _drawn(self, device: torch.device, seed: int) -> list[dict[str, Tensor]]:
+    def _drawn(self, device: torch.device, seed: int, total: int, size: int) -> list[dict[str, Tensor]]:
         """The held-out pictures of a seed, the same all through a run; the CPU draws others than a GPU."""
         key = (str(device), seed)
         if key not in self._held_out:
             some = self._options
             batches = []
-            for first in range(0, some.held_out, 16):
+            for first in range(0, total, 16):
                 rng = torch.Generator(device).manual_seed(seed + first)
-                count = min(16, some.held_out - first)
+                count = min(16, total - first)
                 with torch.no_grad():
-                    batches.append(_draw(rng, count, some.held_out_size, device, 1, some.grid))
+                    batches.append(_draw(rng, count, size, device, 1, some.grid))
             self._held_out[key] = batches
         return self._held_out[key]
 
@@ -254,6 +255,17 @@ def _loss(said: Intrinsics, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str,
     color, edges = _albedo_terms(said.shading - batch["shading"], mask * batch["honest"])
     total = angle + 0.15 * likelihood + 0.25 * relit + 0.3 * color + 0.3 * edges
     return total, {"angle": angle, "likelihood": likelihood, "relit": relit, "albedo": color, "edges": edges}
+
+
+def logistic(scores: Tensor, good: Tensor) -> tuple[float, float]:
+    """Offset and slope for which ``sigmoid(offset + slope * score)`` is the likeliest chance of good (by Newton)."""
+    x = torch.stack([torch.ones_like(scores), scores], dim=1).double()
+    y, found = good.double(), torch.zeros(2, dtype=torch.float64)
+    for _ in range(20):
+        chance = torch.sigmoid(x @ found)
+        curve = (x * (chance * (1 - chance))[:, None]).T @ x + 1e-3 * torch.eye(2, dtype=torch.float64)
+        found = found + torch.linalg.solve(curve, x.T @ (y - chance) - 1e-3 * found)
+    return float(found[0]), float(found[1])
 
 
 def _nll(kappa: Tensor, short: Tensor) -> Tensor:

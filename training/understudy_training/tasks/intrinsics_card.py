@@ -35,7 +35,7 @@ def make_extras(rows: Sequence[Row]) -> Extras:
         angle.append(cosine.acos().rad2deg())
         sure.append(confidence[mask])
     promised, error = torch.cat(sure)[::5].numpy(), torch.cat(angle)[::5].numpy()
-    name = "probability of less than 25 degrees"
+    name = "confidence"
     sparse = sparsification_chart("Angle that remains", {name: sparsification(promised, error)})
     reliable = reliability_chart("Promised and held", {name: reliability(promised, error <= SURE_DEGREES)})
     files = {
@@ -43,7 +43,9 @@ def make_extras(rows: Sequence[Row]) -> Extras:
         "sparsification.svg": sparse.encode(),
         "reliability.svg": reliable.encode(),
     }
-    figures = calibration_figures(promised, error, (SURE_DEGREES, 11.25))
+    flat = torch.cat([batch["normal"][:, 2:][batch["mask"].bool()] for batch, _, _ in rows]).clamp(-1, 1)
+    figures = {"mean_angle_of_pack": float(error.mean()), "flat_angle_of_pack": float(flat.acos().rad2deg().mean())}
+    figures |= calibration_figures(promised, error, (SURE_DEGREES, 11.25))
     return Extras(_CARD, files, figures)
 
 

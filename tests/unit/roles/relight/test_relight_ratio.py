@@ -41,7 +41,7 @@ def lit_ball(*lights: dict[str, Any]) -> dict[str, Plate]:
     return {"plate": plates["plate"].with_pixels(pixels), "normal": plates["normal"], "albedo": plates["albedo"]}
 
 
-@pytest.mark.parametrize("pack", ["shape-from-shading", "identity-relight"])
+@pytest.mark.parametrize("pack", ["shape-from-shading", "shaded-solids", "identity-relight"])
 def test_no_new_light_returns_the_plate_bit_for_bit(pack: str) -> None:
     source = wild()
     out = relight({"plate": source}, pack=pack).plates["plate"]
