@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: what is read, what is refused and how it is told. No torch needed."""
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -140,3 +141,12 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert early.steps == 50
     assert early.factor(49) == pytest.approx(0.1)
     assert early.factor(39) == early.factor(40) == 1
+
+
+def test_a_new_value_goes_to_the_end_of_its_table_even_before_an_array_of_tables() -> None:
+    text = '[rights]\npeople = "no"\n\n[[citation]]\ntext = "a"\n\n[[citation]]\ntext = "b"\n'
+    changed = corrected(text, {"rights.text": "c", "rights.people": "yes"})
+    assert tomllib.loads(changed) == {
+        "rights": {"people": "yes", "text": "c"},
+        "citation": [{"text": "a"}, {"text": "b"}],
+    }

@@ -309,16 +309,22 @@ def _split_comment(line: str) -> tuple[str, str, str]:
 def _line_of(lines: Sequence[str], table: str, name: str) -> int | None:
     current = ""
     for number, line in enumerate(lines):
-        if header := re.match(r"\s*\[([A-Za-z0-9_.]+)\]", line):
-            current = header[1]
+        if header := _header(line):
+            current = header
         elif current == table and re.match(rf"\s*{re.escape(name)}\s*=", line):
             return number
     return None
 
 
+def _header(line: str) -> str:
+    """The table that a line begins; of an array of tables ``[name``, which no table is called; empty for others."""
+    match = re.match(r"\s*\[(\[?[A-Za-z0-9_.]+)\]", line)
+    return match[1] if match else ""
+
+
 def _end_of(lines: list[str], table: str) -> int:
     """Where a new line of a table goes: after its last line."""
-    headers = [(n, match[1]) for n, line in enumerate(lines) if (match := re.match(r"\s*\[([A-Za-z0-9_.]+)\]", line))]
+    headers = [(n, name) for n, line in enumerate(lines) if (name := _header(line))]
     starts = [-1, *(n for n, _ in headers)]
     names = ["", *(name for _, name in headers)]
     if table not in names:
