@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motion packs against exact vectors: endpoint error, and whether the confidence knows.
 
-Run: ``python benchmarks/quality/motion.py [--data ../shared/data] [--fit]``. ``--fit`` prints the constants of
-``understudy.roles.confidence``, fitted on procedural scenes alone.
+Run: ``python benchmarks/quality/motion.py [--data ../shared/data] [--packs dis-best,flow-match] [--fit]``. ``--fit``
+prints the constants of ``understudy.roles.confidence``, fitted on procedural scenes alone; ``--layered 8`` adds
+pairs of the training generator (with torch). ``--cue`` judges the role's measured confidence instead of the pack's own.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from measures import linear_light
+from layered import SPREADS, layered
+from measures import Image, linear_light
 from scenes import Scene, scene
 from sets import pairs
 from understudy.color.config import ColorConfig
@@ -19,9 +22,9 @@ from understudy.color.encoder import Encoder
 from understudy.contracts.jobs import MotionParams, PackPin, RoleRequest
 from understudy.contracts.manifest import Encoding
 from understudy.contracts.plate import Window, blank_plate
-from understudy.roles.confidence import cues
+from understudy.roles.confidence import cues, measure
 from understudy.roles.engine import LocalEngine
-from understudy_training.calibration import auroc
+from understudy_training.calibration import auroc, expected_calibration_error, sparsification
 
 PACKS = ("dis-draft", "dis-good", "dis-best")
 SPEEDS = (3.0, 8.0, 16.0)
@@ -49,22 +52,35 @@ def measured(engine: LocalEngine, pack: str, truth: Scene) -> tuple[npt.NDArray[
     return error, result.plates["a"].pixels[..., 2], flow, back
 
 
-def report(engine: LocalEngine, name: str, truths: list[Scene]) -> None:
+def measured_trust(truth: Scene, flow: npt.NDArray[np.float32], back: npt.NDArray[np.float32]) -> Image:
+    """The role's own confidence of vectors, whatever the pack says of itself."""
+    encoder = Encoder(ColorConfig.load(), COLORSPACE, Encoding.DISPLAY_LOG, (0.0, 1.0))
+    a, b = (encoder.encode(picture) @ LUMA for picture in (truth.a, truth.b))
+    window = Window(0, 0, a.shape[1], a.shape[0])
+    return measure(a, b, flow, back, window, window).confidence
+
+
+def report(engine: LocalEngine, name: str, truths: list[Scene], packs: Sequence[str], *, cue: bool) -> None:
     """One line per pack: error where the point stays visible, error everywhere, and what confidence is worth."""
-    for pack in PACKS:
-        visible, everywhere, scores, goods, kept = [], [], [], [], []
+    for pack in packs:
+        visible, everywhere, scores, goods, kept, errors = [], [], [], [], [], []
         for truth in truths:
-            error, confidence, _, _ = measured(engine, pack, truth)
+            error, confidence, flow, back = measured(engine, pack, truth)
+            if cue:
+                confidence = measured_trust(truth, flow, back)
             visible.append(error[~truth.hidden].mean())
             everywhere.append(error.mean())
             scores.append(confidence.ravel())
             goods.append(error.ravel() < 1)
+            errors.append(error.ravel())
             kept.append(error[confidence >= np.quantile(confidence, 0.2)].mean())
         score, good = np.concatenate(scores), np.concatenate(goods)
         print(
             f"{name:12} {pack:10} epe {np.mean(visible):7.3f}  with hidden {np.mean(everywhere):7.3f}"
             f"  less worst fifth {np.mean(kept):7.3f}  within 1 px {good.mean():.3f}"
             f"  confidence {score.mean():.3f}  AUROC {auroc(score, good):.3f}"
+            f"  AUSE {sparsification(score, np.concatenate(errors)).ause:.3f}"
+            f"  ECE {expected_calibration_error(score, np.concatenate(errors), 1):.3f}"
         )
 
 
@@ -100,18 +116,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--scenes", type=int, default=8)
+    parser.add_argument("--layered", type=int, default=0)
+    parser.add_argument("--packs", default=",".join(PACKS))
+    parser.add_argument("--cue", action="store_true")
     parser.add_argument("--fit", action="store_true")
     given = parser.parse_args()
     engine = LocalEngine(device="cpu")
     if given.fit:
         fit(engine, range(1000, 1000 + given.scenes))  # other scenes than those of the report
         return
+    packs = given.packs.split(",")
     for name in FLOW_EXACT:
         folder = given.data / "flow_exact" / name
         if folder.is_dir():
-            report(engine, name, [flow_exact(folder)])
-    for speed in SPEEDS:
-        report(engine, f"scenes {speed:g} px", [scene(seed, speed) for seed in range(given.scenes)])
+            report(engine, name, [flow_exact(folder)], packs, cue=given.cue)
+    for speed in SPEEDS if given.scenes else ():
+        truths = [scene(seed, speed) for seed in range(given.scenes)]
+        report(engine, f"scenes {speed:g} px", truths, packs, cue=given.cue)
+    for spread in SPREADS if given.layered else ():
+        report(engine, f"layers {spread:g} px", list(layered(spread, given.layered)), packs, cue=given.cue)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from understudy_training.export import OPSET  # noqa: E402 - torch may be missing
 from understudy_training.flow_confidence import Judged, extras_of, table_of  # noqa: E402
 from understudy_training.networks.flow import FlowNetwork  # noqa: E402
-from understudy_training.networks.flow_graph import WHITE, FlowGraph, looked_up, toned  # noqa: E402
+from understudy_training.networks.flow_graph import WHITE, FlowGraph, looked_up, settled, toned  # noqa: E402
 from understudy_training.networks.flow_matching import match_around, match_everywhere, unit, warped  # noqa: E402
 from understudy_training.task import load_task  # noqa: E402
 from understudy_training.tasks.flow import FlowTask  # noqa: E402
@@ -152,3 +152,10 @@ def test_another_view_of_a_batch_keeps_the_truth_true():
         error = (ends - view["a"]).abs().mean(dim=1, keepdim=True)[view["seen"][:1]]
         still = (view["b"] - view["a"]).abs().mean(dim=1, keepdim=True)[view["seen"][:1]]
         assert float(error.mean()) < 0.7 * float(still.mean())
+
+
+def test_a_still_picture_stands_still_and_motion_is_left_alone():
+    a, flow = noise(1, 3, 20, 24), (noise(2, 2, 20, 24) - 0.5) * 0.3
+    assert float(settled(flow, a, a).abs().max()) == 0
+    torch.testing.assert_close(settled(flow, a, a.roll(1, 3)), flow)
+    torch.testing.assert_close(settled(flow + 5, a, a), flow + 5, atol=0.1501, rtol=0)

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fusion head: what must hold before anything is learned, and that its task draws what it says."""
 
+import importlib.util
+
+import numpy as np
 import pytest
+
+from understudy.share_root import share_root
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
-from understudy_training.classical_flow import SEARCHES  # noqa: E402 - torch may be missing
+from understudy_training.classical_flow import SEARCHES, SMOOTHNESS, search  # noqa: E402 - torch may be missing
 from understudy_training.networks.fusion import FusionHead  # noqa: E402
 from understudy_training.task import load_task  # noqa: E402
 
@@ -41,3 +46,16 @@ def test_the_task_measures_its_candidates_and_learns_from_a_step():
     loss, _ = task.loss(head, batch, 0.0)
     loss.backward()
     assert float(head.say.weight.grad.norm()) > 0
+
+
+@pytest.mark.parametrize("settings", SEARCHES)
+def test_the_pack_searches_as_the_head_learned_it(settings):
+    path = share_root() / "models" / "flow-fusion" / "adapter.py"
+    spec = importlib.util.spec_from_file_location("flow_fusion_adapter", path)
+    adapter = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(adapter)
+    assert adapter.SEARCHES == SEARCHES
+    a = noise(1, 1, 12, 15)
+    a = torch.nn.functional.interpolate(a, size=(48, 60), mode="bicubic")[0, 0].clamp(0, 1).numpy() * 255
+    b = np.roll(a, (1, 2), (0, 1))
+    assert np.array_equal(adapter._search(a, b, settings, SMOOTHNESS), search(a, b, settings))

@@ -50,6 +50,13 @@ def search(a: Floats, b: Floats, settings: dict[str, int]) -> Floats:
     if scale > 1:
         size = (flow.shape[1] * scale, flow.shape[0] * scale)
         flow = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR)[:height, :width] * scale
+    return refined(a, b, flow)
+
+
+def refined(a: Floats, b: Floats, flow: Any) -> Floats:
+    """Variational refinement (Brox et al., ECCV 2004) of ``(h, w, 2)`` vectors on float pictures."""
+    import cv2
+
     refine = cv2.VariationalRefinement_create()
     refine.setFixedPointIterations(REFINE)
     refine.setAlpha(SMOOTHNESS)

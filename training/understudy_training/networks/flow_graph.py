@@ -3,11 +3,14 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 WHITE = 0.5134719
 """The ``display_log`` code of linear 1.0."""
 
 _GAIN = 1.85
+_STIR = 0.15  # pixels that the network may see in a still
+_NOTICED = 2000.0  # a change of one in this many of the range is no stillness any more
 _SHOULDER = (1 - _GAIN * WHITE) / (1 - WHITE)
 
 
@@ -32,9 +35,17 @@ class FlowGraph(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Vectors forward and backward, ``(1, 2, h, w)``, and their confidence, ``(1, 1, h, w)``."""
-        answer = self.network(toned(a), toned(b))
+        a, b = toned(a), toned(b)
+        answer = self.network(a, b)
         sure = looked_up(self.table, answer.doubt)
-        return answer.flow[:1], answer.flow[1:], sure[:1], sure[1:]
+        flow = settled(answer.flow, a, b)
+        return flow[:1], flow[1:], sure[:1], sure[1:]
+
+
+def settled(flow: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """``flow`` less what is under 0.15 px where both frames are equal all around: a still picture stands still."""
+    change = functional.max_pool2d((a - b).abs().amax(dim=1, keepdim=True), 9, stride=1, padding=4)
+    return flow - flow.clamp(min=-_STIR, max=_STIR) * (1 - change * _NOTICED).clamp(min=0)
 
 
 def looked_up(table: Tensor, value: Tensor) -> Tensor:

@@ -77,6 +77,7 @@ class FlowTask:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = read_options(FlowOptions, options)
         self._held_out: dict[float, dict[str, Tensor]] = {}
+        self._samples: dict[int, Judged] = {}
 
     def network(self) -> nn.Module:
         """A fresh network."""
@@ -179,15 +180,8 @@ class FlowTask:
         return extras_of(table, self._judged(network, _REPORT), "Learned motion", {})
 
     def exports(self, deployed: nn.Module) -> list[Export]:
-        """One graph for pictures of any size, a multiple of 32."""
-        rng = torch.Generator().manual_seed(5)
-        pairs = [
-            {name: torch.rand((1, 3, height, width), generator=rng) for name in ("a", "b")}
-            for height, width in ((64, 96), (96, 64), (256, 320))
-        ]
-        outputs = ("forward", "backward", "forward_confidence", "backward_confidence")
-        axes = {name: {2: "height", 3: "width"} for name in ("a", "b", *outputs)}
-        return [Export("model.onnx", deployed, pairs[0], outputs, axes, tuple(pairs[1:]), tolerance=2e-2)]
+        """One graph for pictures of any size, a multiple of 16."""
+        return [graph_export("model.onnx", deployed)]
 
     def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
         """Pairs, their motion as color, and what stays in sight."""
@@ -200,14 +194,20 @@ class FlowTask:
         return tiled(pictures, columns=4)
 
     def _judged(self, network: nn.Module, seed: int) -> Judged:
+        """Samples of doubt and true error, drawn and estimated once; a weight's change needs a new task."""
+        if seed not in self._samples:
+            self._samples[seed] = self._sampled(network, seed)
+        return self._samples[seed]
+
+    def _sampled(self, network: nn.Module, seed: int) -> Judged:
         """Doubt and true error of the network on scenes of all speeds."""
         stock = swatches("cpu", 24, 192, 40, seed=seed)
         parts = []
         with torch.no_grad():
             for spread in CONFIDENCE_SPREADS:
                 rng = torch.Generator().manual_seed(seed + int(spread * 10))
-                for _ in range(-(-self._options.held_out // 2)):
-                    held = truth_of(draw_layers(rng, 2, 256, 320, "cpu", motion=(spread, spread), stock=stock))
+                for _ in range(-(-self._options.held_out // 5)):
+                    held = truth_of(draw_layers(rng, 2, 192, 256, "cpu", motion=(spread, spread), stock=stock))
                     answer = network(held["a"], held["b"])
                     parts.append(judged(answer.doubt, (answer.flow - held["flow"]).norm(dim=1, keepdim=True)))
         return joined(parts)
@@ -222,6 +222,18 @@ class FlowTask:
             )
             self._held_out[spread] = {name: tensor.to(device) for name, tensor in held.items()}
         return self._held_out[spread]
+
+
+def graph_export(file: str, graph: nn.Module) -> Export:
+    """The export of a :class:`~understudy_training.networks.flow_graph.FlowGraph`."""
+    rng = torch.Generator().manual_seed(5)
+    pairs = [
+        {name: torch.rand((1, 3, height, width), generator=rng) for name in ("a", "b")}
+        for height, width in ((64, 96), (96, 64), (192, 256))
+    ]
+    outputs = ("forward", "backward", "forward_confidence", "backward_confidence")
+    axes = {name: {2: "height", 3: "width"} for name in ("a", "b", *outputs)}
+    return Export(file, graph, pairs[0], outputs, axes, tuple(pairs[1:]), tolerance=2e-2)
 
 
 def truth_of(scenes: Layers) -> dict[str, Tensor]:
