@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from quality.scenes import Scene, scene
+from scenes import Scene, scene
 from understudy.contracts.jobs import MotionParams, PackPin, RoleRequest, RoleResult
 from understudy.contracts.plate import FloatImage, Plate, blank_plate
 from understudy.roles.engine import LocalEngine
