@@ -52,6 +52,7 @@ def test_the_task_measures_its_candidates_and_learns_from_a_step():
 def test_the_pack_searches_as_the_head_learned_it(settings):
     path = share_root() / "models" / "flow-fusion" / "adapter.py"
     spec = importlib.util.spec_from_file_location("flow_fusion_adapter", path)
+    assert spec
     adapter = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(adapter)
     assert adapter.SEARCHES == SEARCHES

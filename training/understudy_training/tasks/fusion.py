@@ -198,7 +198,9 @@ class FusionTask:
                 flows = np.stack(list(threads.map(lambda pair: candidates(*pair), jobs)))
                 if self._matcher is not None:
                     matched = self._matched(truth).transpose(0, 2, 3, 1)
-                    more = threads.map(lambda job: refined(*job[0], job[1]), zip(jobs, matched, strict=True))
+                    more = threads.map(
+                        lambda job: refined(job[0][0], job[0][1], job[1]), zip(jobs, matched, strict=True)
+                    )
                     flows = np.concatenate([flows, np.stack(list(more)).transpose(0, 3, 1, 2)[:, None]], axis=1)
         finally:
             cv2.setNumThreads(before)
