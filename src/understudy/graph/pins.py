@@ -11,7 +11,7 @@ DEFAULT_PACKS = {
     Role.MOTION: "dis-good",
     Role.INTERPOLATE: "flow-projection",
     Role.UPSCALE: "bicubic-back-projection",
-    Role.RELIGHT: "shape-from-shading",
+    Role.RELIGHT: "shaded-solids",
 }
 """The pack a role takes when the graph names none."""
 
