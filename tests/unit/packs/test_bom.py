@@ -158,7 +158,9 @@ def test_shipped_records_are_valid_and_written_from_their_packs(path, validator)
     assert validator.validate_str(text) is None
     assert text == bom_text(pack.manifest, pack.folder, pack.digest), "run: understudy packs bom"
     assert pack.rights_record == "agrees"
-    assert pack.info().badge == "green", pack.info().badge_reasons
+    # That a learned pack's data was drawn is our own word: nobody audited it.
+    badge = "green" if pack.manifest.training.basis == "none" else "amber"
+    assert pack.info().badge == badge, pack.info().badge_reasons
 
 
 def test_the_same_pack_gives_the_same_bytes_anywhere_and_the_digest_does_not_cover_them(tmp_path):
