@@ -167,6 +167,8 @@ class Contract(_Part):
             Worth it where small tiles leave a GPU idle. A graph needs a free batch axis for it.
         bounded: Whatever an upscaler returns with its default options lies within the extremes of the 4x4 input samples
             around it (more when shrinking), so that alpha need not be held there afterward. Unused by other roles.
+        doubt: For an upscaler that is a network: the expected error at factors 2, 3 and 4 as a multiple of what it adds
+            to a bicubic, from held-out pictures. Empty takes the rule for filters (``roles.back_projection``).
     """
 
     channels: Literal[0, 1, 3] = 3
@@ -182,6 +184,7 @@ class Contract(_Part):
     confidence: bool = False
     max_batch: int = Field(1, ge=1, le=64)
     bounded: bool = False
+    doubt: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def _domain_in_order(self) -> "Contract":

@@ -133,7 +133,7 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
     report: dict[str, object] = {"device": model.device, "tiles": len(tiles), "scale": str(scale)}
     confidence = 1.0 if color else None
     if scored:
-        score = measure(plate, pixels, window, color, scale, whole=params.confidence)
+        score = measure(plate, pixels, window, color, scale, whole=params.confidence, doubt=contract.doubt)
         confidence = score.confidence
         report |= {"back_projection_db": score.db, "back_projection_share": score.share}
         if params.confidence:

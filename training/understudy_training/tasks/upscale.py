@@ -7,6 +7,7 @@ weight. Each sees one channel at a time, in display-like values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Literal
 
 import torch
@@ -24,11 +25,14 @@ from understudy_training.generators.resize import reduced
 from understudy_training.networks.upscale import Shape, UpscaleNet, bicubic_phases
 from understudy_training.networks.upscale_graph import UpscaleGraph, display, linear
 from understudy_training.options import read_options
-from understudy_training.task import Export
+from understudy_training.png import png_bytes
+from understudy_training.task import Export, Extras
 
 _HELD_OUT_SEED = 20_011
 _HELD_OUT = 18
 _HELD_OUT_SIDE = 192
+_CARD_SEED = 30_011
+_CARD_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,23 @@ class UpscaleTask:
             Export(f"{name}.onnx", graph, {"image": example}, ("image_out",), axes, ({"image": other * 20 - 1},))
             for name, graph in deployed.items()
         ]
+
+    def extras(self, network: nn.Module) -> Extras:
+        """A picture for the card: a row for each factor with what the network sees, a bicubic, its own, the truth."""
+        assert isinstance(network, nn.ModuleDict)
+        rng, cpu = torch.Generator().manual_seed(_CARD_SEED), torch.device("cpu")
+        rows: list[Tensor] = []
+        for draw, (name, net) in zip(cycle((draw_held_out, draw_leaves)), network.items(), strict=False):
+            factor = int(name[1:])
+            sharp = draw(rng, 1, _HELD_OUT_SIDE, _HELD_OUT_SIDE, 3, cpu)
+            small = self._small(Dice(rng, cpu), sharp, factor)
+            planes = small.reshape(-1, 1, *small.shape[2:])
+            seen = functional.interpolate(small, scale_factor=factor, mode="nearest")
+            large = [x.reshape(sharp.shape) for x in (bicubic(planes, factor), net(planes))]
+            middle = slice((_HELD_OUT_SIDE - _CARD_SIDE) // 2, (_HELD_OUT_SIDE + _CARD_SIDE) // 2)
+            rows += [image[0, :, middle, middle] for image in (seen, *large, sharp)]
+        text = "What is seen, a bicubic, the network, the truth; a row for each factor. All drawn by the generators."
+        return Extras(f"![{text}](examples.png)\n\n{text}", {"examples.png": png_bytes(tiled(rows, 4).numpy())})
 
     def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
         """Pictures in color; below each, what the network sees."""
