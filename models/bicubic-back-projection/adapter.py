@@ -4,7 +4,7 @@
 Irani and Peleg's iteration ``x <- x + U (l - D x)`` from ``x = U l``, with D the antialiased bicubic (Keys, a = -1/2)
 and U the back-projection kernel (Lanczos-3). Every iterate is ``U z`` for an image z of the input's size, so the
 iteration is done on z, ``z <- z + g (l - D U z)``: the same arithmetic on a fraction of the pixels. U comes once, last.
-The gain g is under 1 for the larger factors, where ``D U`` amplifies some frequencies so much that g = 1 diverges.
+``D U`` weakens fine detail; the gain g is as large as what it weakens least allows without ringing.
 
 What D can't see is then chosen along edges: each pass diffuses along the local direction (Weickert's coherence-
 enhancing diffusion) and a little between pixels that agree (Perona and Malik), and projects back. Every channel is
@@ -146,9 +146,9 @@ def _kernel(scale: Fraction) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]
 
 @lru_cache(maxsize=64)
 def _gain(scale: Fraction) -> np.float32:
-    """1, or less so that the largest eigenvalue of a step stays within (-1/2, 1)."""
+    """As much as keeps every eigenvalue of a step within (-1/2, 1)."""
     largest = float(np.abs(np.fft.rfft(_kernel(Fraction(math.ceil(scale))), 4096)).max()) ** 2
-    return np.float32(min(1.0, 1.5 / largest))
+    return np.float32(1.5 / largest)
 
 
 def _along_edges(low: FloatImage, seen: FloatImage, region: Region, scale: Fraction, passes: int) -> FloatImage:

@@ -108,7 +108,8 @@ def axis(kernel: Kernel, scale: Fraction, first: int, count: int) -> Axis:
     reach = -(-kernel.radius * stretch.numerator // stretch.denominator)
     taps = np.arange(1 - reach, 1 + reach, dtype=np.float64)
     distance = taps[None, :] - offset[:, None]
-    weights = _keep_moments(kernel.weight(distance / float(stretch)), distance)
+    # A stretched kernel sums to its stretch; what is mended must be a rounding error, never that.
+    weights = _keep_moments(kernel.weight(distance / float(stretch)) / float(stretch), distance)
     return Axis(first, floors + (1 - reach), weights, floors, stretch)
 
 
