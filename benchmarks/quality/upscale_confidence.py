@@ -25,12 +25,17 @@ from understudy.roles import back_projection
 from understudy.roles.engine import LocalEngine
 from understudy_training.calibration import error_auroc, sparsification, spearman
 from understudy_training.charts import line_chart, sparsification_chart
+from understudy_training.generators.dice import Dice
 from understudy_training.generators.held_out import draw_held_out
 from understudy_training.generators.leaves import draw_leaves
 from understudy_training.generators.resize import reduced
 from understudy_training.networks.upscale_graph import linear
+from understudy_training.tasks.upscale import blurred, degraded
 
-SIDE = 144
+Pairs = list[tuple[FloatImage, FloatImage]]
+"""Small pictures and what they were, of one channel, in linear light."""
+
+SIDE = 192
 BORDER = 6
 GOOD = 0.05
 """An error of a twentieth of the local level."""
@@ -43,21 +48,24 @@ def main() -> int:
     parser.add_argument("--factor", type=int, action="append", help="2, 3 or 4; all when left out")
     parser.add_argument("--count", type=int, default=12, help="pictures of each kind")
     parser.add_argument("--fit", action="store_true", help="print contract.doubt, from seeds of its own")
+    parser.add_argument("--degrade", action="store_true", help="with blur, noise and compression")
     parser.add_argument("--charts", type=Path, help="write sparsification.svg and reliability.svg there")
     options = parser.parse_args()
     torch.set_num_threads(1)
     engine = LocalEngine(device="cpu")
     factors = options.factor or [2, 3, 4]
     if options.fit:
-        doubts = [_fitted(engine, options.pack, factor, options.count) for factor in factors]
+        doubts = [
+            _fitted(engine, options.pack, _pictures(factor, options.count, 7000, degrade=options.degrade), factor)
+            for factor in factors
+        ]
         print(json.dumps({"doubt": [round(doubt, 2) for doubt in doubts]}))
         return 0
     curves, lines = {}, {}
     for factor in factors:
-        said, errors = (
-            np.concatenate(part)
-            for part in zip(*_judged(engine, options.pack, factor, options.count, 9000), strict=True)
-        )
+        pictures = _pictures(factor, options.count, 9000, degrade=options.degrade)
+        judged = _judged(engine, options.pack, pictures, factor)
+        said, by_detail, errors = (np.concatenate(part) for part in zip(*judged, strict=True))
         curve = sparsification(said, errors)
         promised, held = _expected_and_true(said, errors)
         curves[f"x{factor}"], lines[f"x{factor}"] = curve, (promised, held)
@@ -66,6 +74,7 @@ def main() -> int:
             "mean_error": float(errors.mean()),
             f"auroc_error_over_{GOOD}": error_auroc(said, errors, GOOD),
             "auroc_error_over_0.1": error_auroc(said, errors, 0.1),
+            "auroc_by_the_rule_for_filters": error_auroc(by_detail, errors, GOOD),
             "spearman": spearman(-said, errors),
             "ause": curve.ause,
             "error_left_without_least_confident_fifth": float(np.interp(0.2, curve.dropped, curve.by_confidence)),
@@ -88,21 +97,20 @@ def main() -> int:
     return 0
 
 
-def _judged(
-    engine: LocalEngine, pack: str, factor: int, count: int, seed: int
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Confidence and true relative error of the inner pixels of each picture."""
-    found = []
-    for small, truth in _pictures(factor, count, seed):
+def _judged(engine: LocalEngine, pack: str, pictures: Pairs, factor: int) -> list[tuple[NDArray[np.float64], ...]]:
+    """Confidence, what the rule for filters would say, and true relative error of the inner pixels of each picture."""
+    found: list[tuple[NDArray[np.float64], ...]] = []
+    for small, truth in pictures:
         out, confidence = _enlarged(engine, pack, small, factor)
-        found.append((_inner(confidence), _inner(_error(out, truth, small, factor))))
+        by_detail = _confidence(small, out, factor, ())
+        found.append((_inner(confidence), _inner(by_detail), _inner(_error(out, truth, small, factor))))
     return found
 
 
-def _fitted(engine: LocalEngine, pack: str, factor: int, count: int) -> float:
+def _fitted(engine: LocalEngine, pack: str, pictures: Pairs, factor: int) -> float:
     """The doubt at which the mean square of the expected error is that of the true one."""
     errors, expected = [], []
-    for small, truth in _pictures(factor, count, 7000):
+    for small, truth in pictures:
         out, _ = _enlarged(engine, pack, small, factor)
         errors.append(_inner(_error(out, truth, small, factor)))
         expected.append(_inner(1 / _confidence(small, out, factor, (1.0,) * 3) - 1) / 10)
@@ -110,11 +118,16 @@ def _fitted(engine: LocalEngine, pack: str, factor: int, count: int) -> float:
     return float(np.sqrt(true / said))
 
 
-def _pictures(factor: int, count: int, seed: int) -> list[tuple[FloatImage, FloatImage]]:
+def _pictures(factor: int, count: int, seed: int, *, degrade: bool) -> Pairs:
     pairs = []
     for draw, offset in ((draw_leaves, 1), (draw_held_out, 2)):
-        sharp = draw(torch.Generator().manual_seed(seed + offset), count, SIDE, SIDE)
+        sharp = draw(torch.Generator().manual_seed(seed + offset), count, SIDE, SIDE, 3 if degrade else 1)
         small = reduced(sharp, factor).clamp(0, 1)
+        if degrade:
+            dice = Dice(torch.Generator().manual_seed(seed), torch.device("cpu"))
+            small = degraded(dice, reduced(blurred(dice, sharp), factor)).clamp(0, 1)
+            # The network is blind to which channel it sees; one stands for all.
+            small, sharp = small[:, 1:2], sharp[:, 1:2]
         pairs += [(linear(s)[0].numpy(), linear(t)[0].numpy()) for s, t in zip(small, sharp, strict=True)]
     return pairs
 

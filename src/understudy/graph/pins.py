@@ -10,7 +10,7 @@ from understudy.packs.pins import choose_pack, parse_pin
 DEFAULT_PACKS = {
     Role.MOTION: "dis-good",
     Role.INTERPOLATE: "flow-projection",
-    Role.UPSCALE: "bicubic-back-projection",
+    Role.UPSCALE: "leaves-small",
     Role.RELIGHT: "shaded-solids",
 }
 """The pack a role takes when the graph names none."""

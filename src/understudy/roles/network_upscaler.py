@@ -5,9 +5,10 @@ A graph sees one channel of plate values and gives it ``factor`` times as large.
 render and mattes are as good as color. A factor that no graph has is made by the smallest one above it, or by the
 largest there is, and then resampled (Lanczos-3) to the exact size.
 
-Where a channel holds light over 1, a pixel's share of the result is multiplied so that its mean is the pixel again: a
-network thinks in values that the eye finds even, and would lose or gain light at highlights. The correction comes in
-over the stops from 1 to 8; a display picture is left to the network.
+At lamps and glints each pixel's share of the result is multiplied so that its mean is the pixel again: a network thinks
+in values that the eye finds even, and would lose or gain light there. That is where neighbors lie more than nine stops
+apart (wholly from eleven on), and where a sample stands alone: six times the mean of the 5x5 around it, wholly from ten
+times on. Edges of display pictures are left to the network. The rule goes with exposure, as the networks do.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 
 from understudy.contracts.errors import PackError, UsageError
-from understudy.contracts.model import Call, Graph, Tensors
+from understudy.contracts.model import Call, Graph, Region, Tensors
 from understudy.contracts.plate import FloatImage, Window
 from understudy.roles.resample import HEADROOM, LANCZOS3, apply, axis, from_headroom, hold_to_neighbors, near_overflow
 from understudy.roles.tiling import read_tile
@@ -32,7 +33,13 @@ RESAMPLING_REACH = 3
 _BLOCK = 384
 """Side of what a graph sees at once, without its halo: its features stay in a few hundred megabytes."""
 
-_STOPS = np.float32(3)
+_NEAR = np.ones((5, 5), np.uint8)
+_DARK = np.float32(1 / (255 * 12.92))
+"""The first code over black of an 8-bit sRGB file: no display picture tells more."""
+
+_TINY = np.float32(1e-30)
+_FROM_STOPS, _OVER_STOPS = 9.0, 2.0
+_ALONE_FROM, _ALONE_OVER = 2.6, 0.7
 
 
 class NetworkUpscaler:
@@ -71,8 +78,8 @@ class NetworkUpscaler:
                 continue
             huge = near_overflow(plane)
             low = plane * HEADROOM if huge else plane
-            self._fill(target, low, lies, wanted, scale)
-            if overshoot is not None:
+            self._fill(target, low, lies, wanted, scale, overshoot)
+            if overshoot is not None and scale not in self._graphs:
                 hold_to_neighbors(target, low, region, scale, overshoot)
             if huge:
                 target[...] = from_headroom(target)
@@ -81,10 +88,18 @@ class NetworkUpscaler:
     def close(self) -> None:
         """Holds nothing of its own."""
 
-    def _fill(self, target: FloatImage, plane: FloatImage, lies: Window, wanted: Window, scale: Fraction) -> None:
+    def _fill(
+        self,
+        target: FloatImage,
+        plane: FloatImage,
+        lies: Window,
+        wanted: Window,
+        scale: Fraction,
+        overshoot: float | None,
+    ) -> None:
         factor = self._factor(scale)
         if factor == scale:
-            self._enlarge(target, plane, lies, wanted, factor)
+            self._enlarge(target, plane, lies, wanted, factor, overshoot)
             return
         rest = scale / factor
         rows = axis(LANCZOS3, rest, wanted.y, wanted.height)
@@ -93,19 +108,21 @@ class NetworkUpscaler:
         bottom = int(rows.starts[-1]) + rows.weights.shape[1]
         right = int(columns.starts[-1]) + columns.weights.shape[1]
         larger = np.empty((bottom - top, right - left, 1), np.float32)
-        self._enlarge(larger, plane, lies, Window(left, top, right - left, bottom - top), factor)
+        self._enlarge(larger, plane, lies, Window(left, top, right - left, bottom - top), factor, overshoot)
         target[...] = apply(larger, rows, columns, in_x=left, in_y=top)
 
     def _factor(self, scale: Fraction) -> int:
         return min((factor for factor in self._graphs if factor >= scale), default=max(self._graphs))
 
-    def _enlarge(self, target: FloatImage, plane: FloatImage, lies: Window, wanted: Window, factor: int) -> None:
+    def _enlarge(
+        self, target: FloatImage, plane: FloatImage, lies: Window, wanted: Window, factor: int, overshoot: float | None
+    ) -> None:
         """Fills ``target``, which covers ``wanted`` of the plane at ``factor``, block by block."""
         first_x, first_y = wanted.x // factor, wanted.y // factor
         last_x, last_y = -(-wanted.right // factor), -(-wanted.bottom // factor)
         for y, x in product(range(first_y, last_y, _BLOCK), range(first_x, last_x, _BLOCK)):
             core = Window(x, y, min(_BLOCK, last_x - x), min(_BLOCK, last_y - y))
-            large = self._block(plane, lies, core, factor)
+            large = self._block(plane, lies, core, factor, overshoot)
             left, top = max(core.x * factor, wanted.x), max(core.y * factor, wanted.y)
             right, bottom = min(core.right * factor, wanted.right), min(core.bottom * factor, wanted.bottom)
             part = large[
@@ -113,23 +130,33 @@ class NetworkUpscaler:
             ]
             target[top - wanted.y : bottom - wanted.y, left - wanted.x : right - wanted.x, 0] = part
 
-    def _block(self, plane: FloatImage, lies: Window, core: Window, factor: int) -> FloatImage:
+    def _block(self, plane: FloatImage, lies: Window, core: Window, factor: int, overshoot: float | None) -> FloatImage:
         r = self._radius
         around = Window(core.x - r, core.y - r, core.width + 2 * r, core.height + 2 * r)
-        seen = read_tile(plane, lies, around)[..., 0]
-        large = self._graphs[factor].run({"image": seen[None, None]})["image_out"][0, 0]
-        inside = slice(r, -r) if r else slice(None)
+        seen = read_tile(plane, lies, around)
+        large = self._graphs[factor].run({"image": seen.transpose(2, 0, 1)[None]})["image_out"][0, 0]
         large = large[r * factor : (r + core.height) * factor, r * factor : (r + core.width) * factor]
-        return _keeping_light(large, seen, inside, factor) if seen.max() > 1 else large
+        large = np.ascontiguousarray(large)
+        if overshoot is not None:
+            region = Region(around.x, around.y, core.x * factor, core.y * factor, *large.shape[::-1])
+            hold_to_neighbors(large[..., None], seen, region, Fraction(factor), overshoot)
+        return _keeping_light(large, seen[..., 0], r, factor)
 
 
-def _keeping_light(large: FloatImage, seen: FloatImage, inside: slice, factor: int) -> FloatImage:
-    """Multiplies each pixel's share so that its mean is the pixel, where light is over 1."""
-    pixel = seen[inside, inside]
-    height, width = pixel.shape
-    mean = cv2.resize(np.ascontiguousarray(large), (width, height), interpolation=cv2.INTER_AREA)
-    brightest = cv2.dilate(seen, np.ones((5, 5), np.uint8))[inside, inside]
-    share = np.clip(np.log2(np.maximum(brightest, 1)) / _STOPS, 0, 1)
+def _keeping_light(large: FloatImage, seen: FloatImage, margin: int, factor: int) -> FloatImage:
+    """Multiplies each pixel's share so that its mean is the pixel, where contrast is beyond a display's."""
+    height, width = (side - 2 * margin for side in seen.shape)
+    inside = (slice(margin, margin + height), slice(margin, margin + width))
+    brightest, darkest = (make(seen, _NEAR)[inside] for make in (cv2.dilate, cv2.erode))
+    contrast = np.log2(np.maximum(brightest, _DARK)) - np.log2(np.maximum(darkest, _DARK))
+    mean_near = cv2.blur(seen, (5, 5))[inside]
+    alone = np.log2(np.maximum(brightest, _TINY)) - np.log2(np.maximum(mean_near, _TINY))
+    share = np.maximum((contrast - _FROM_STOPS) / _OVER_STOPS, (alone - _ALONE_FROM) / _ALONE_OVER)
+    share = np.clip(share, 0, 1)
+    if not share.any():
+        return large
+    pixel = seen[inside]
+    mean = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
     sound = (mean > 0) & (pixel > 0)
     ratio = np.where(sound, pixel / np.where(sound, mean, 1), 1)
     gain = (1 + (np.clip(ratio, 0, 8) - 1) * share).astype(np.float32)
