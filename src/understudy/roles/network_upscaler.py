@@ -34,9 +34,6 @@ _BLOCK = 384
 """Side of what a graph sees at once, without its halo: its features stay in a few hundred megabytes."""
 
 _NEAR = np.ones((5, 5), np.uint8)
-_DARK = np.float32(1 / (255 * 12.92))
-"""The first code over black of an 8-bit sRGB file: no display picture tells more."""
-
 _TINY = np.float32(1e-30)
 _FROM_STOPS, _OVER_STOPS = 9.0, 2.0
 _ALONE_FROM, _ALONE_OVER = 2.6, 0.7
@@ -147,8 +144,10 @@ def _keeping_light(large: FloatImage, seen: FloatImage, margin: int, factor: int
     """Multiplies each pixel's share so that its mean is the pixel, where contrast is beyond a display's."""
     height, width = (side - 2 * margin for side in seen.shape)
     inside = (slice(margin, margin + height), slice(margin, margin + width))
-    brightest, darkest = (make(seen, _NEAR)[inside] for make in (cv2.dilate, cv2.erode))
-    contrast = np.log2(np.maximum(brightest, _DARK)) - np.log2(np.maximum(darkest, _DARK))
+    brightest = cv2.dilate(seen, _NEAR)[inside]
+    # Nothing at all is no level to compare with: black of a display picture next to white is no lamp.
+    darkest = cv2.erode(np.where(seen > 0, seen, np.float32(np.inf)), _NEAR)[inside]
+    contrast = np.log2(np.maximum(brightest, _TINY)) - np.log2(np.maximum(darkest, _TINY))
     mean_near = cv2.blur(seen, (5, 5))[inside]
     alone = np.log2(np.maximum(brightest, _TINY)) - np.log2(np.maximum(mean_near, _TINY))
     share = np.maximum((contrast - _FROM_STOPS) / _OVER_STOPS, (alone - _ALONE_FROM) / _ALONE_OVER)
