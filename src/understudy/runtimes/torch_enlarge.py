@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In torch, what ``roles.network_upscaler`` does around its networks: the light of highlights kept, ringing held.
+"""In torch, what ``roles.network_upscaler`` does around its networks: ringing held, the light of lamps kept.
 
 Tensors are ``(n, 1, h, w)`` in float32, edges of the picture repeated far enough around it that what is cropped away
 later takes the errors of these borders along.
@@ -7,12 +7,14 @@ later takes the errors of these borders along.
 
 from typing import Any
 
-_STOPS = 3.0
+_FROM_STOPS, _OVER_STOPS = 9.0, 2.0
+_ALONE_FROM, _ALONE_OVER = 2.6, 0.7
+_TINY = 1e-30
 _MOST_GAIN = 8.0
 
 
 def kept_light(torch: Any, large: Any, seen: Any, factor: int) -> Any:
-    """Each pixel's share multiplied so that its mean is the pixel, where light near by is over 1.
+    """Each pixel's share multiplied so that its mean is the pixel, where contrast is beyond a display's.
 
     Args:
         torch: The module torch.
@@ -22,8 +24,14 @@ def kept_light(torch: Any, large: Any, seen: Any, factor: int) -> Any:
     """
     functional = torch.nn.functional
     mean = functional.avg_pool2d(large, factor)
-    brightest = functional.max_pool2d(functional.pad(seen, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    share = torch.clamp(torch.log2(torch.clamp(brightest, min=1.0)) / _STOPS, 0.0, 1.0)
+    around = functional.pad(seen, (2, 2, 2, 2), mode="replicate")
+    brightest = torch.log2(torch.clamp(functional.max_pool2d(around, 5, 1), min=_TINY))
+    # Black is no level to compare with.
+    levels = torch.where(around > 0, around, torch.full_like(around, 3e38))
+    darkest = torch.log2(-functional.max_pool2d(-levels, 5, 1))
+    near = torch.log2(torch.clamp(functional.avg_pool2d(around, 5, 1), min=_TINY))
+    contrast, alone = brightest - darkest - _FROM_STOPS, brightest - near - _ALONE_FROM
+    share = torch.clamp(torch.maximum(contrast / _OVER_STOPS, alone / _ALONE_OVER), 0.0, 1.0)
     sound = (mean > 0) & (seen > 0)
     ones = torch.ones_like(mean)
     ratio = torch.where(sound, seen / torch.where(sound, mean, ones), ones)

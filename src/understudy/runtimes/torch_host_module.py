@@ -47,7 +47,7 @@ class HostShape:
         blue_first: It takes and gives BGR.
         gains: What its values are multiplied by, going in and coming out.
         offsets: What is added after that.
-        keeps_light: Highlights keep their light, as ``roles.network_upscaler`` has it.
+        keeps_light: Lamps keep their light, as ``roles.network_upscaler`` has it.
         overshoot: How far a result may pass its 4x4 neighbors, as a share of the extreme; None for any.
     """
 
@@ -136,10 +136,10 @@ def host_module(network: Any, shape: HostShape, color: HostColor | None, *, pad:
             seen = x.flip(1) if shape.blue_first else x
             answer = self.network(seen * shape.gains[0] + shape.offsets[0]).float()
             answer = answer * shape.gains[1] + shape.offsets[1]
-            if shape.keeps_light:
-                answer = kept_light(torch, answer, x, shape.scale)
             if shape.overshoot is not None:
                 answer = held(torch, answer, x, shape.scale, shape.overshoot)
+            if shape.keeps_light:
+                answer = kept_light(torch, answer, x, shape.scale)
             return answer.flip(1) if shape.blue_first else answer
 
     curves: tuple[Any, Any] = _curves(torch, color) if color is not None else (None, None)
