@@ -2,9 +2,11 @@
 """The shipped upscaling networks: exposure, light, tiles, factors, layers and matte edges; and that they win."""
 
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from understudy.contracts.jobs import PackPin, RoleRequest, UpscaleParams
@@ -22,13 +24,13 @@ def engine() -> LocalEngine:
     return LocalEngine(device="cpu")
 
 
-def enlarged(engine: LocalEngine, source: Plate, scale: str = "2", pack: str = "leaves-small", **more: object) -> Plate:
-    params = UpscaleParams(scale=Fraction(scale), **more)  # type: ignore[arg-type] # a test's own arguments
+def enlarged(engine: LocalEngine, source: Plate, scale: str = "2", pack: str = "leaves-small", **more: Any) -> Plate:
+    params = UpscaleParams(scale=Fraction(scale), **more)
     request = RoleRequest(pack=PackPin(id=pack), params=params, plates={"plate": source})
     return engine.run(request).plates["plate"]
 
 
-def plate(pixels: FloatImage, channels: str = "R G B") -> Plate:
+def plate(pixels: npt.NDArray[Any], channels: str = "R G B") -> Plate:
     return blank_plate(np.ascontiguousarray(pixels, np.float32), channels.split(), colorspace="ACEScg")
 
 
