@@ -30,6 +30,7 @@ _COMMANDS = [
     "review",
     "serve",
     "tokens",
+    "train",
     "upscale",
 ]
 _HEAVY = [
