@@ -2,7 +2,7 @@
 """Motion candidates, refined on float pictures, and a small learned head that picks among them pixel by pixel.
 
 Candidates are three dense inverse searches (Kroeger et al., ECCV 2016) and, where the pack has its graph, what a
-matching network finds. ``flow-fusion`` and ``flow-best`` hold the same adapter and differ in their graphs alone.
+matching network finds. ``flow-fusion`` and ``flow-match`` hold the same adapter and differ in their graphs alone.
 """
 
 import math
@@ -31,6 +31,7 @@ SEARCHES = (
 _REFINE = 10
 _CELL, _MATCH_CELL = 4, 16  # sides of the graphs' pictures are multiples of these
 _SMALLEST = 64  # sides of the matching network's, at least
+_LARGEST_MATCH = 2_600_000  # pixels that it sees: HD at full size, 4K at half; keeps it under 2 GB
 # DIS reads 8-bit gray. Tones up to diffuse white get nearly all of it, highlights up to the encoding's peak the rest.
 _WHITE = np.float32(0.5134719)  # display_log code of linear 1.0
 _GAIN = np.float32(1.85)
@@ -72,7 +73,8 @@ class Fusion:
 
         Args:
             tensors: ``a`` and ``b``, float32 ``(h, w, 3)``, display_log in 0-1.
-            call: Its option ``smoothness`` is the weight of the smoothness term.
+            call: Its option ``smoothness`` is the weight of the smoothness term; ``searches``, where the pack has the
+                matching network, is whether the searches and the head run too.
 
         Returns:
             ``forward`` and ``backward``, float32 ``(h, w, 2)``, pixels, v down; ``forward_confidence`` and
@@ -81,18 +83,23 @@ class Fusion:
         height, width = tensors["a"].shape[:2]
         a, b = (_gray(tensors[name]) for name in ("a", "b"))
         smoothness = float(call.options.get("smoothness", 20.0))
+        if self._match is not None and not call.options.get("searches", True):
+            return self._matched_alone(self._match, tensors, a, b, smoothness)
         with ThreadPoolExecutor(2) as pool:
             ways = [
                 [pool.submit(_search, *pair, settings, smoothness) for settings in SEARCHES]
                 for pair in ((a, b), (b, a))
             ]
-            if self._match is not None:
-                there, back = _matched(self._match, tensors)
-                ways[0].append(pool.submit(_refined, a, b, there, smoothness))
-                ways[1].append(pool.submit(_refined, b, a, back, smoothness))
+            said = _matched(self._match, tensors) if self._match is not None else {}
+            if said:
+                ways[0].append(pool.submit(_refined, a, b, said["forward"], smoothness))
+                ways[1].append(pool.submit(_refined, b, a, said["backward"], smoothness))
             forward, backward = (np.stack([search.result() for search in way]) for way in ways)
             flow_a, sure_a = self._picked(a, b, forward, backward)
             flow_b, sure_b = self._picked(b, a, backward, forward)
+            if said:  # each knows what the other does not: together they rank errors better than either
+                sure_a = _agreed(sure_a, said["forward_confidence"])
+                sure_b = _agreed(sure_b, said["backward_confidence"])
             holes = ((flow_a, flow_b, tensors["a"]), (flow_b, flow_a, tensors["b"]))
             flow_a, flow_b = pool.map(lambda way: _mended(*way), holes)
         out = {"forward": flow_a, "backward": flow_b, "forward_confidence": sure_a, "backward_confidence": sure_b}
@@ -100,6 +107,16 @@ class Fusion:
 
     def close(self) -> None:
         """Holds nothing of its own."""
+
+    @staticmethod
+    def _matched_alone(
+        match: Graph, tensors: Mapping[str, FloatImage], a: FloatImage, b: FloatImage, smoothness: float
+    ) -> Tensors:
+        said = _matched(match, tensors)
+        with ThreadPoolExecutor(2) as pool:
+            forward = pool.submit(_refined, a, b, said["forward"], smoothness)
+            backward = pool.submit(_refined, b, a, said["backward"], smoothness)
+            return {**said, "forward": forward.result(), "backward": backward.result()}
 
     def _picked(
         self, here: FloatImage, there: FloatImage, flows: FloatImage, backs: FloatImage
@@ -121,17 +138,36 @@ def load(folder: Path, graphs: Mapping[str, Graph]) -> Fusion:
     return Fusion(graphs["pick"], graphs.get("match"))
 
 
-def _matched(match: Graph, tensors: Mapping[str, FloatImage]) -> tuple[FloatImage, FloatImage]:
-    """What the matching network finds, both ways, ``(h, w, 2)``."""
+def _agreed(one: FloatImage, other: FloatImage) -> FloatImage:
+    """The chance whose log odds are the mean of two chances'."""
+    for_it, against = one * other, (1 - one) * (1 - other)
+    return np.sqrt(for_it) / np.maximum(np.sqrt(for_it) + np.sqrt(against), np.float32(1e-6))
+
+
+def _matched(match: Graph, tensors: Mapping[str, FloatImage]) -> Tensors:
+    """What the matching network finds, both ways, ``(h, w, 2)``, and how far it trusts that, ``(h, w, 1)``."""
     height, width = tensors["a"].shape[:2]
-    rim = [(0, -max(side, _SMALLEST) % _MATCH_CELL + max(_SMALLEST - side, 0)) for side in (height, width)]
-    feeds = {
-        name: np.ascontiguousarray(np.pad(tensors[name], (*rim, (0, 0)), mode="edge").transpose(2, 0, 1)[None])
-        for name in ("a", "b")
-    }
-    said = match.run(feeds)
-    there, back = (said[name][0, :, :height, :width].transpose(1, 2, 0) for name in ("forward", "backward"))
-    return there, back
+    scale = 1
+    while height * width > _LARGEST_MATCH * scale * scale:
+        scale *= 2
+    cell = _MATCH_CELL * scale
+    rim = [(0, max(-(-side // cell), -(-_SMALLEST // _MATCH_CELL)) * cell - side) for side in (height, width)]
+    feeds = {}
+    for name in ("a", "b"):
+        image = np.pad(tensors[name], (*rim, (0, 0)), mode="edge")
+        if scale > 1:
+            size = (image.shape[1] // scale, image.shape[0] // scale)
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        feeds[name] = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+    out = {}
+    for name, said in match.run(feeds).items():
+        image = np.ascontiguousarray(said[0].transpose(1, 2, 0))
+        if scale > 1:
+            size = (image.shape[1] * scale, image.shape[0] * scale)
+            image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0], -1)
+            image *= scale if image.shape[2] == 2 else 1
+        out[name] = np.ascontiguousarray(image[:height, :width])
+    return out
 
 
 def _gray(image: FloatImage) -> FloatImage:

@@ -135,7 +135,7 @@ def test_a_table_of_confidence_falls_with_doubt_and_holds_what_it_promises():
     assert (table[0].diff() > 0).all()
     assert (table[1].diff() <= 0).all()
     fresh = Judged(*(each[::-1].copy() for each in (doubt, error)))
-    extras = extras_of(table, fresh, "Test", {})
+    extras = extras_of(table, fresh, "Test")
     assert extras.figures["expected_calibration_error"] < 0.03
     assert extras.figures["auroc_error_over_1"] > 0.75
     assert set(extras.files) == {"sparsification.svg", "reliability.svg"}

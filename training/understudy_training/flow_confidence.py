@@ -2,7 +2,6 @@
 """Confidence of motion from what a network says of its own error: a table of chances, and what it is worth."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +63,7 @@ def chances(table: Tensor, samples: Judged) -> NDArray[np.float64]:
     return np.interp(samples.doubt, table[0].double().numpy(), table[1].double().numpy())
 
 
-def extras_of(table: Tensor, samples: Judged, title: str, more: Mapping[str, float]) -> Extras:
+def extras_of(table: Tensor, samples: Judged, title: str, prefix: str = "") -> Extras:
     """Curves and figures for a card, from scenes that the table was not fitted on."""
     confidence = chances(table, samples)
     figures = calibration_figures(confidence, samples.error, THRESHOLDS)
@@ -72,16 +71,16 @@ def extras_of(table: Tensor, samples: Judged, title: str, more: Mapping[str, flo
     curves = sparsification(confidence, samples.error)
     held = reliability(confidence, samples.error <= GOOD)
     files = {
-        "sparsification.svg": sparsification_chart(f"{title}: error left", {"confidence": curves}).encode(),
-        "reliability.svg": reliability_chart(f"{title}: promised and held", {"confidence": held}).encode(),
+        f"{prefix}sparsification.svg": sparsification_chart(f"{title}: error left", {"confidence": curves}).encode(),
+        f"{prefix}reliability.svg": reliability_chart(f"{title}: promised and held", {"confidence": held}).encode(),
     }
     card = (
         "\nConfidence is the chance that a vector is within a pixel of the truth, by a table fitted on its own scenes;"
         "\nthe curves are of other scenes.\n\n"
-        "![Error left as the least confident are dropped](sparsification.svg)\n"
-        "![Chance promised and held](reliability.svg)\n"
+        f"![Error left as the least confident are dropped]({prefix}sparsification.svg)\n"
+        f"![Chance promised and held]({prefix}reliability.svg)\n"
     )
-    return Extras(card, files, {**more, **{name: value for name, value in figures.items() if math.isfinite(value)}})
+    return Extras(card, files, {name: value for name, value in figures.items() if math.isfinite(value)})
 
 
 def _without(confidence: NDArray[np.float64], error: NDArray[np.float64], share: float) -> float:

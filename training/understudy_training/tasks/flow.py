@@ -177,7 +177,7 @@ class FlowTask:
     def extras(self, network: nn.Module) -> Extras:
         """What confidence is worth, on further scenes."""
         table = table_of(self._judged(network, _CALIBRATION))
-        return extras_of(table, self._judged(network, _REPORT), "Learned motion", {})
+        return extras_of(table, self._judged(network, _REPORT), "Learned motion")
 
     def exports(self, deployed: nn.Module) -> list[Export]:
         """One graph for pictures of any size, a multiple of 16."""

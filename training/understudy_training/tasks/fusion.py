@@ -22,13 +22,12 @@ from understudy_training.generators.flow_color import flow_color
 from understudy_training.generators.layers import draw_layers
 from understudy_training.generators.swatches import swatches
 from understudy_training.networks.flow import FlowNetwork
-from understudy_training.networks.flow_graph import FlowGraph
 from understudy_training.networks.fusion import FusionHead
 from understudy_training.networks.fusion_graph import FusionGraph
 from understudy_training.options import read_options
 from understudy_training.safetensors_file import read_safetensors
 from understudy_training.task import Export, Extras
-from understudy_training.tasks.flow import SPREADS, graph_export, truth_of
+from understudy_training.tasks.flow import SPREADS, truth_of
 
 _HELD_OUT, _CALIBRATION, _REPORT = 91_000, 93_000, 95_000
 _LUMA = (0.2126, 0.7152, 0.0722)
@@ -145,7 +144,8 @@ class FusionTask:
     def extras(self, network: nn.Module) -> Extras:
         """What confidence is worth, on further scenes."""
         table = table_of(self._judged(network, _CALIBRATION))
-        return extras_of(table, self._judged(network, _REPORT), "Picked motion", {})
+        prefix = "" if self._matcher is None else "pick-"
+        return extras_of(table, self._judged(network, _REPORT), "Picked motion", prefix)
 
     def exports(self, deployed: nn.Module) -> list[Export]:
         """One graph for pictures of any size, a multiple of 4."""
@@ -160,8 +160,8 @@ class FusionTask:
         names = ("here", "there", "flows", "backs", "flow", "confidence")
         axes = {name: {2: "height", 3: "width"} for name in names}
         checks = (inputs(32, 48), inputs(40, 28))
-        head = Export("model.onnx", deployed, inputs(24, 32), ("flow", "confidence"), axes, checks, tolerance=1e-3)
-        return [head] if self._matcher is None else [head, graph_export("match.onnx", FlowGraph(self._matcher.cpu()))]
+        file = "model.onnx" if self._matcher is None else "pick.onnx"  # beside the flow recipe's graph
+        return [Export(file, deployed, inputs(24, 32), ("flow", "confidence"), axes, checks, tolerance=1e-3)]
 
     def sheet(self, rng: torch.Generator, device: torch.device) -> Tensor:
         """A frame, its motion, and each candidate's, as color."""
