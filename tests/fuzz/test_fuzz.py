@@ -44,7 +44,7 @@ def test_a_service_answers_every_bent_call_and_keeps_nothing_of_them(tmp_path: P
         aim, client = Aim(service.address, tmp_path), RemoteEngine(service.address, timeout_s=60)
         admission, queue = service._servicer.admission, service._servicer.queue
         with ThreadPoolExecutor(3) as pool:
-            findings = [finding for finding in pool.map(aim.strike, (f"test/{n}" for n in range(800))) if finding]
+            findings = [finding for finding in pool.map(aim.strike, (f"test/{n}" for n in range(1000))) if finding]
         assert findings == []
         assert sorted(path.name for path in (tmp_path / "closed").iterdir()) == ["plate.1001.exr", "plate.1002.exr"]
         assert aim.codes["OK"] > 20

@@ -127,4 +127,4 @@ def test_pixels_of_who_waits_and_leaves_go(engine: Witness, serving: Serving, co
 
 
 def count_plates() -> int:
-    return sum(isinstance(thing, Plate) and thing.width == 99 for thing in gc.get_objects())
+    return sum(type(thing) is Plate and thing.width == 99 for thing in gc.get_objects())
