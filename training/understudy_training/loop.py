@@ -8,8 +8,7 @@ what an undisturbed one sees, and no picture is ever stored.
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from understudy_training.averaging import AveragedNetwork
 from understudy_training.checkpoint import CHECKPOINT, Progress, read_checkpoint, write_checkpoint
+from understudy_training.devices import choose_device, device_name, torch_set_up
 from understudy_training.drawers import Drawers
 from understudy_training.errors import TrainingError
 from understudy_training.generator_version import generator_version
@@ -86,20 +86,6 @@ def train(recipe: Recipe, folder: Path, options: RunOptions | None = None, liste
         return _Run(recipe, task, folder, device, options, RunLog(folder / LOG, listener)).run()
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name, or the best there is.
-
-    Raises:
-        TrainingError: It is not there.
-    """
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise TrainingError("there is no CUDA device that torch can use", where="--device", fix="give --device cpu")
-    if name not in {"", "cpu", "cuda"}:
-        raise TrainingError(f'there is no device "{name}"', where="--device", fix="give cpu or cuda")
-    return torch.device(name or ("cuda" if there else "cpu"))
-
-
 def _prepare(folder: Path, recipe: Recipe) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,35 +96,6 @@ def _prepare(folder: Path, recipe: Recipe) -> None:
         path.write_text(recipe.text, encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"can't be written: {error.strerror}", where=str(folder), exit_code=1) from None
-
-
-@contextmanager
-def torch_set_up(device: torch.device, threads: int) -> Iterator[None]:
-    """Torch's global settings for a run, for as long as it lasts: quick on CUDA, repeatable on the CPU.
-
-    Args:
-        device: Where the run is.
-        threads: CPU threads; 0 leaves torch's own choice.
-    """
-    cuda = device.type == "cuda"
-    before = (
-        torch.get_num_threads(),
-        torch.get_float32_matmul_precision(),
-        torch.backends.cudnn.benchmark,
-        torch.are_deterministic_algorithms_enabled(),
-    )
-    _set_torch(threads or before[0], "high" if cuda else before[1], cuda or before[2], not cuda or before[3])
-    try:
-        yield
-    finally:
-        _set_torch(*before)
-
-
-def _set_torch(threads: int, precision: str, benchmark: bool, deterministic: bool) -> None:  # noqa: FBT001 - four settings
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)
-    torch.backends.cudnn.benchmark = benchmark
-    torch.use_deterministic_algorithms(deterministic)
 
 
 class _Run:
@@ -169,7 +126,7 @@ class _Run:
         self._log.write(
             "start",
             recipe=self._recipe.name,
-            device=_device_name(self._device),
+            device=device_name(self._device),
             step=self._progress.step,
             steps=self._progress.schedule.steps,
             parameters=sum(parameter.numel() for parameter in self._network.parameters()),
@@ -335,7 +292,7 @@ class _Run:
             self._recipe,
             self._progress,
             generator=self._generator,
-            device=_device_name(self._device),
+            device=device_name(self._device),
             weights=self._folder / BEST,
             parameters=sum(parameter.numel() for parameter in self._network.parameters()),
             init=self._init,
@@ -414,7 +371,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_copied(inner) for inner in value)
     return value
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"

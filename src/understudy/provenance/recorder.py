@@ -5,7 +5,6 @@ Files are hashed by threads beside the render, right after they were written, wh
 """
 
 import json
-import math
 import secrets
 import threading
 import time
@@ -17,28 +16,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from understudy import __version__
 from understudy.contracts.errors import UnderstudyError
-from understudy.contracts.plate import MetadataValue, Plate
+from understudy.contracts.plate import MetadataValue
 from understudy.contracts.shot_rights import ShotRights
 from understudy.frames.header import read_header
-from understudy.frames.pixel_hash import pixel_hash
 from understudy.frames.sequence import format_frames, parse_frames
 from understudy.graph.document import Graph
 from understudy.graph.events import Event
 from understudy.graph.steps.motion import MotionStep
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame
-from understudy.graph.steps.write import WriteStep, Written, sidecar_path
+from understudy.graph.steps.write import WriteStep, Written
 from understudy.graph.witness import Made, Scene
+from understudy.provenance.frame_entry import FrameFacts, adopted_entry, low_confidence, written_entry
 from understudy.provenance.hashing import Hashes, file_hashes
-from understudy.provenance.header_facts import header_facts
 from understudy.provenance.job import Environment, InputEntry, InputFile, Job, PolicyEntry
 from understudy.provenance.merge import sequence_of
 from understudy.provenance.mhl import FOLDER
-from understudy.provenance.record import FileHash, FrameEntry, Generator, Origin, Record, Sequence, record_id
+from understudy.provenance.record import FrameEntry, Generator, Record, Sequence, record_id
 from understudy.provenance.scene import (
     document_inputs,
     fps_of,
@@ -63,21 +59,6 @@ _SAVE_SHARE = 500
 _MOST_WARNINGS = 100
 _THREADS = 2
 _NO_MODEL = "{}"
-_STRIDE = 4
-"""A frame's low confidence is told from every fourth pixel in both directions."""
-
-
-@dataclass(slots=True)
-class _Facts:
-    """What is known of a frame before it is written."""
-
-    origin: Origin
-    source_type: str
-    mean: float | None
-    p05: float | None
-    nan: int
-    inf: int
-    machine: str
 
 
 @dataclass(slots=True)
@@ -88,7 +69,7 @@ class _Output:
     store: RecordStore
     job: Job
     sequence: Sequence
-    facts: dict[Frame, _Facts] = field(default_factory=dict)
+    facts: dict[Frame, FrameFacts] = field(default_factory=dict)
     coming: list[Future[FrameEntry]] = field(default_factory=list)
     entries: list[FrameEntry] = field(default_factory=list)
     inputs: dict[str, InputEntry] = field(default_factory=dict)
@@ -153,7 +134,9 @@ class Recorder:
         nan, inf = _sanitized(self._scene, made)
         plate = made.outcome.plate
         machine = json.dumps(machine_of(made), sort_keys=True)
-        output.facts[made.frame] = _Facts(origin, source_type, made.outcome.confidence, _low(plate), nan, inf, machine)
+        output.facts[made.frame] = FrameFacts(
+            origin, source_type, made.outcome.confidence, low_confidence(plate), nan, inf, machine
+        )
         output.fps = output.fps or fps_of(self._scene, made.node, plate.metadata)
         for entry, path, frame in picture_inputs(self._scene, made):
             self._take_input(output, entry, path, frame)
@@ -174,7 +157,7 @@ class Recorder:
         output.job = output.job.model_copy(
             update={"color": output.job.color.model_copy(update={"output": written.colorspace})}
         )
-        output.coming.append(self._pool.submit(_entry, self._scene.job, frame, written, facts))
+        output.coming.append(self._pool.submit(written_entry, self._scene.job, frame, written, facts))
         if time.monotonic() - self._saved > max(_SAVE_S, _SAVE_SHARE * self._save_took):
             self._save()
 
@@ -185,7 +168,7 @@ class Recorder:
         output = self._outputs[node]
         known = output.store.known(frame)
         if known is None or (known.job != self._scene.job and known.job != _job_in(output.write.path(frame))):
-            output.coming.append(self._pool.submit(_adopted, self._scene.job, frame, output.write))
+            output.coming.append(self._pool.submit(adopted_entry, self._scene.job, frame, output.write))
 
     def hear(self, event: Event) -> None:
         """Keeps warnings and policies."""
@@ -345,51 +328,6 @@ def _sanitized(scene: Scene, made: Made) -> tuple[int, int]:
     return sum(plate.nan for plate in plates), sum(plate.inf for plate in plates)
 
 
-def _low(plate: Plate) -> float | None:
-    if "confidence.Y" not in plate.channels:
-        return None
-    samples = plate.pixels[::_STRIDE, ::_STRIDE, plate.channels.index("confidence.Y")].ravel()
-    place = len(samples) // 20
-    low = float(np.partition(samples, place)[place])
-    return round(low, 6) if math.isfinite(low) else None
-
-
-def _entry(job: str, frame: Frame, written: Written, facts: _Facts) -> FrameEntry:
-    hashes = (*written.pixel_hashes, *[""] * len(written.files))
-    files = [_file(path, known) for path, known in zip(written.files, hashes, strict=False)]
-    return FrameEntry(
-        **files[0],
-        frame=frame,
-        job=job,
-        origin=facts.origin,
-        source_type=facts.source_type,
-        confidence_mean=None if facts.mean is None else round(facts.mean, 6),
-        confidence_p05=facts.p05,
-        clamped=written.clamped,
-        nan=facts.nan,
-        inf=facts.inf,
-        beside=tuple(FileHash(**file) for file in files[1:]),
-    )
-
-
-def _adopted(job: str, frame: Frame, write: WriteStep) -> FrameEntry:
-    path = write.path(frame)
-    file = _file(path, "")
-    sidecar = sidecar_path(path)
-    beside = (FileHash(**_file(sidecar, "")),) if write.container != "exr" and sidecar.is_file() else ()
-    origin = file["header"].get("understudy:origin")
-    known: dict[str, Origin] = {"source": "source", "synthesized": "synthesized", "held": "held"}
-    return FrameEntry(
-        **file,
-        frame=frame,
-        job=job,
-        origin=known.get(str(origin), "source"),
-        source_type=str(file["header"].get("understudy:sourceType", "")),
-        adopted=True,
-        beside=beside,
-    )
-
-
 def _job_in(path: Path) -> str:
     """The job that a file says it was made by."""
     return str(read_header(path).metadata.get("understudy:job", ""))
@@ -397,15 +335,3 @@ def _job_in(path: Path) -> str:
 
 def _input_hashes(path: Path) -> Hashes:
     return file_hashes(path)
-
-
-def _file(path: Path, pixels: str) -> dict[str, Any]:
-    hashes = file_hashes(path, sha1=True)
-    return {
-        "file": path.name,
-        "size": hashes.size,
-        "sha256": hashes.sha256,
-        "sha1": hashes.sha1,
-        "pixels": pixels or pixel_hash(path),
-        "header": header_facts(read_header(path)),
-    }
