@@ -21,7 +21,7 @@ $(VENV)/.user-$(EXTRAS): pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev-$(EXTRAS): pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet -e ".[dev,publish,tracing,openvino,$(EXTRAS)]"
+	$(BIN)/pip install --quiet -e ".[dev,publish,farm,editorial,tracing,openvino,$(EXTRAS)]"
 	@touch $@
 
 demo: $(VENV)/.user-$(EXTRAS) ## render the demo shot, run all four roles on it, write a report
