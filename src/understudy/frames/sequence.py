@@ -208,14 +208,22 @@ def _open_file(path: Path, wanted: tuple[int, ...] | None) -> FrameSequence:
         fix = "in that folder are: " + ", ".join(near[:6]) if near else "check the path"
         raise MissingFileError("there is no such file", where=str(path), fix=fix)
     container_of(path)
+    numbered = numbered_file(path)
+    if not numbered:
+        return FrameSequence(str(path), (), still=True)
+    pattern, frame = numbered
+    return _within(FrameSequence(str(pattern), (frame,), files=pattern), wanted, None, str(path))
+
+
+def numbered_file(path: Path) -> tuple[Pattern, int] | None:
+    """The pattern and the frame number of one numbered file; None for a still."""
     match = _NUMBERED.match(path.name)
     if not match:
-        return FrameSequence(str(path), (), still=True)
+        return None
     digits = match["number"]
     frame = int(digits)
     least = len(digits) if f"{frame:0{len(digits)}d}" == digits else 1
-    pattern = Pattern(path.parent, match["head"], match["tail"], least)
-    return _within(FrameSequence(str(pattern), (frame,), files=pattern), wanted, None, str(path))
+    return Pattern(path.parent, match["head"], match["tail"], least), frame
 
 
 def _within(found: FrameSequence, wanted: Sequence[int] | None, inner: set[int] | None, text: str) -> FrameSequence:
