@@ -187,6 +187,7 @@ POLICY: tuple[tuple[str, type[BaseModel]], ...] = (
 GRAPH: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The document", document.Graph),
     ("`rights`", ShotRights),
+    ("`lock`", document.Lock),
     ("`read`", document.ReadNode),
     ("`write`", document.WriteNode),
     ("`motion`", document.MotionNode),
@@ -247,6 +248,7 @@ _OTHER_EVENTS = (
     ("access", "`tokens list`", "one for each entry; `kind`, `name`, `roles`, and what else its kind has"),
     ("revoked", "`tokens revoke`", "`name`, `tokens`"),
     ("serving", "`serve`", "`address`, the first of `addresses`"),
+    ("chunk", "`submit --to command`", "`frames`, `count`, `command` (for a shell), `argv`"),
     ("record", "`provenance show`", "the whole record, field by field"),
     (
         "finding",

@@ -40,7 +40,7 @@ def render_by_reference(
         raise UsageError("there is no service to read and write the files", where="--transport", fix="add --server")
     require_default_device(device)
     graph = with_absolute_files(graph)
-    config = "" if graph.ocio else ColorConfig.load().name
+    config = "" if graph.config else ColorConfig.load().name
     if policy is not None:
         _require_allowed(graph, server, policy, draft=draft)
     inputs, outputs = files_to_prove(graph)

@@ -93,6 +93,7 @@ def run_graph(
     policy: str = "",
     rights: str = "",
     no_record: bool = False,
+    part: str = "",
 ) -> None:
     """Renders a graph and tells a person or a program how it goes.
 
@@ -109,8 +110,12 @@ def run_graph(
     rules = find_policy(policy)
     graph = with_record_options(graph, rights=rights, no_record=no_record)
     if dry_run:
-        _survey(graph, device=device, server=server, as_json=as_json, frames=frames, draft=draft, policy=rules)
+        _survey(
+            graph, device=device, server=server, as_json=as_json, frames=frames, draft=draft, policy=rules, part=part
+        )
         return
+    if part and transport == "files":
+        raise UsageError("a service that reads the files itself takes whole jobs", where="--part", fix="use --frames")
     if transport == "files":
         from understudy.cli.by_reference import render_by_reference
 
@@ -126,7 +131,7 @@ def run_graph(
             policy=rules,
         )
         return
-    with open_engine(server, graph.ocio, device, transport, rules) as engine, cancel_on_signal() as caught:
+    with open_engine(server, graph.config, device, transport, rules) as engine, cancel_on_signal() as caught:
         control = Control(cancelled=lambda: bool(caught))
         with JsonLines() if as_json else ProgressBar(verbose=verbose) as listener:
             if server:
@@ -141,6 +146,7 @@ def run_graph(
                 control=control,
                 policy=rules,
                 witness=Recorder(rules.document.record.source_types if rules else None),
+                part=part,
             )
 
 
@@ -153,12 +159,13 @@ def _survey(
     frames: str,
     draft: bool,
     policy: "ShowPolicy | None",
+    part: str,
 ) -> None:
     from understudy.cli.progress import JsonLines, Plan
     from understudy.graph.prepare import survey_graph
 
-    with open_engine(server, graph.ocio, device, policy=policy) as engine, JsonLines() if as_json else Plan() as tell:
-        survey_graph(graph, engine, frames=frames, draft=draft, on_event=tell.hear, policy=policy)
+    with open_engine(server, graph.config, device, policy=policy) as engine, JsonLines() if as_json else Plan() as tell:
+        survey_graph(graph, engine, frames=frames, draft=draft, on_event=tell.hear, policy=policy, part=part)
 
 
 def _tell_transport(engine: "Engine", hear: Callable[[dict[str, Any]], None]) -> None:

@@ -26,6 +26,7 @@ from understudy.cli.relight import relight
 from understudy.cli.render import render
 from understudy.cli.review import review
 from understudy.cli.serve import serve
+from understudy.cli.submit import submit
 from understudy.cli.tokens import tokens_app
 from understudy.cli.train import train
 from understudy.cli.upscale import upscale
@@ -83,7 +84,7 @@ def _options(
 
 
 _WORK = (demo, upscale, interpolate, motion, relight, render)
-for _command in (*_WORK, serve, inspect, doctor, publish, review, integrate, train):
+for _command in (*_WORK, submit, serve, inspect, doctor, publish, review, integrate, train):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
 app.add_typer(provenance_app, name="provenance")

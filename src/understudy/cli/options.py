@@ -22,6 +22,12 @@ OutColorspace = Annotated[
 Frames = Annotated[
     str, typer.Option("--frames", metavar="RANGE", help="Output frames: 1001-1010, 1001-1010x2, 1001,1005.")
 ]
+Part = Annotated[
+    str,
+    typer.Option(
+        "--part", metavar="RANGE", help="Only these frames of the job, and no handles around them: a share of a farm's."
+    ),
+]
 Pack = Annotated[str, typer.Option("--pack", metavar="ID", help="id, id@version or id@version#sha256.")]
 Draft = Annotated[bool, typer.Option("--draft", help="The pack's lighter stand-in; marked in the header.")]
 Tile = Annotated[int, typer.Option("--tile", metavar="PX", min=0, help="Tile side in input pixels; 0: chosen.")]

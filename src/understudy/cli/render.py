@@ -12,6 +12,7 @@ from understudy.cli import options as o
 def render(
     graph: Annotated[Path, typer.Argument(metavar="GRAPH.yaml", help="A graph document (understudy.graph/1).")],
     frames: o.Frames = "",
+    part: o.Part = "",
     draft: o.Draft = False,
     redo: o.Redo = False,
     dry_run: o.DryRun = False,
@@ -37,6 +38,7 @@ def render(
         as_json=json,
         verbose=verbose,
         frames=frames,
+        part=part,
         draft=draft,
         redo=redo,
         dry_run=dry_run,

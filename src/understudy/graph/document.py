@@ -318,6 +318,18 @@ _INPUT_FIELDS = (
 )  # fmt: skip
 
 
+class Lock(_Part):
+    """What the graph came to where it was sent off, so that another machine takes the same or refuses.
+
+    Attributes:
+        packs: Pins ``id@version#sha256`` of all packs that may be taken, those of drafts too.
+        ocio: The OCIO config where the graph names none.
+    """
+
+    packs: tuple[str, ...] = ()
+    ocio: ConfigPath = ""
+
+
 class Graph(_Part):
     """The whole document.
 
@@ -328,6 +340,7 @@ class Graph(_Part):
         handles: Frames added at both ends where the source has them.
         rights: Talent, use, consents, approval; goes into the record of the render.
         record: A record of provenance is written beside the frames.
+        lock: What packs and config were settled to; written by ``understudy submit``. It takes no part in the digest.
         nodes: Nodes by name.
     """
 
@@ -339,6 +352,7 @@ class Graph(_Part):
     handles: int = Field(0, ge=0)
     rights: ShotRights | None = None
     record: bool = True
+    lock: Lock | None = None
     nodes: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], Node] = Field(min_length=1)
 
     @property
@@ -351,6 +365,11 @@ class Graph(_Part):
         """SHA-256 of what decides pixels; see ``digest_of``."""
         return digest_of(self.document)
 
+    @property
+    def config(self) -> str:
+        """The OCIO config: the graph's own, else the locked one; empty where neither is named."""
+        return self.ocio or (self.lock.ocio if self.lock else "")
+
     def writes(self) -> dict[str, WriteNode]:
         """The write nodes by name."""
         return {name: node for name, node in self.nodes.items() if isinstance(node, WriteNode)}
@@ -362,7 +381,7 @@ def inputs_of(node: Node) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-_BESIDE_PIXELS = ("frames", "handles", "rights", "record")
+_BESIDE_PIXELS = ("frames", "handles", "rights", "record", "lock")
 
 
 def digest_of(document: Mapping[str, Any]) -> str:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pins the pack of every node before anything runs, so that nothing is substituted while it runs."""
 
+from dataclasses import replace
+
 from understudy.contracts.engine import EngineInfo, PackInfo
 from understudy.contracts.errors import RightsError
 from understudy.contracts.manifest import Role
-from understudy.graph.document import Graph, InterpolateNode, MotionNode, RelightNode, RoleNode, UpscaleNode
+from understudy.graph.document import Graph, InterpolateNode, Lock, MotionNode, RelightNode, RoleNode, UpscaleNode
 from understudy.packs.pins import choose_pack, parse_pin
 
 DEFAULT_PACKS = {
@@ -38,10 +40,12 @@ def pin_packs(graph: Graph, info: EngineInfo, *, draft: bool) -> dict[str, PackI
 
     Raises:
         UsageError: A node's pack is no pin.
-        PackError: A pack is missing, plays another role, or is not the pinned one.
+        PackError: A pack is missing, plays another role, or is not the pinned or the locked one.
         RightsError: A policy refuses a pack. Nothing is put in its place.
     """
     pinned: dict[str, PackInfo] = {}
+    if graph.lock:
+        info = _locked(graph.lock, info)
     for name, node in graph.nodes.items():
         if not isinstance(node, RoleNode):
             continue
@@ -52,6 +56,16 @@ def pin_packs(graph: Graph, info: EngineInfo, *, draft: bool) -> dict[str, PackI
             where = f"nodes.{name}.motion_pack"
             pinned[motion_key(name)] = _find(node.motion_pack, Role.MOTION, info, where, draft=lighter)
     return pinned
+
+
+def _locked(lock: Lock, info: EngineInfo) -> EngineInfo:
+    """The engine as if it had the locked packs alone.
+
+    Raises:
+        PackError: One of them is not there.
+    """
+    pins = (parse_pin(text, where="lock.packs") for text in lock.packs)
+    return replace(info, packs=tuple(choose_pack(info.packs, pin, where="lock.packs") for pin in pins))
 
 
 def _find(text: str, role: Role, info: EngineInfo, where: str, *, draft: bool) -> PackInfo:

@@ -56,13 +56,15 @@ class Plan:
         return [Wanted(self.writes[name].source.name, frame) for name, frame in outputs]
 
 
-def plan_graph(graph: Graph, setting: Setting, *, frames: str = "") -> Plan:
+def plan_graph(graph: Graph, setting: Setting, *, frames: str = "", part: str = "") -> Plan:
     """Opens inputs and decides what to render.
 
     Args:
         graph: The document.
         setting: What steps share.
         frames: Output frames; empty takes the graph's.
+        part: Only these of them, handles included, for a job that is shared out; a still goes with its first frame.
+            Empty for all.
 
     Raises:
         GraphError: Nothing is written, or an input has the wrong kind.
@@ -82,6 +84,8 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "") -> Plan:
         else:
             steps[name] = _step(name, node, steps, setting)
     outputs = _outputs(writes, frames or graph.frames, graph.handles)
+    if part:
+        outputs = _part_of(outputs, part)
     for name, write in writes.items():
         write.expect(sum(1 for writer, _ in outputs if writer == name))
     for name, frame in outputs:
@@ -160,6 +164,16 @@ def _outputs(writes: Mapping[str, WriteStep], frames: str, handles: int) -> tupl
         )
     outputs.sort(key=lambda item: (item[0] is not None, item[0] or 0))
     return tuple((name, frame) for frame, name in outputs)
+
+
+def _part_of(outputs: tuple[tuple[str, Frame], ...], part: str) -> tuple[tuple[str, Frame], ...]:
+    there = {frame for _, frame in outputs if frame is not None}
+    asked = set(parse_frames(part))
+    if missing := asked - there:
+        problem = f"frames {format_frames(missing)} are not in the job"
+        raise UsageError(problem, where="part", fix=f"it makes {format_frames(there) or 'a still'}")
+    with_stills = min(there) in asked
+    return tuple((name, frame) for name, frame in outputs if (with_stills if frame is None else frame in asked))
 
 
 def _refuse_gaps(plan: Plan) -> None:

@@ -63,13 +63,14 @@ def prepare(
     frames: str,
     *,
     draft: bool,
-    ocio: str,
-    files: FileRules,
-    policy: ShowPolicy | None,
+    ocio: str = "",
+    files: FileRules = ANY_FILE,
+    policy: ShowPolicy | None = None,
+    part: str = "",
 ) -> PreparedJob:
     """Settles config, packs and plan; see ``render_graph`` for the arguments and what is refused."""
     info = judged(engine.info(), policy)
-    config = graph.ocio or ocio
+    config = graph.config or ocio
     if CONFIG_MARK.fits(config):
         files.require(Path(config), CONFIG_MARK.access)
     color = ColorConfig.load(config)
@@ -79,7 +80,7 @@ def prepare(
     setting = Setting(
         engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files
     )
-    plan = plan_graph(graph, setting, frames=frames)
+    plan = plan_graph(graph, setting, frames=frames, part=part)
     tell_rights(packs, info, policy, listener)
     shared = {
         "version": __version__,
@@ -113,6 +114,7 @@ def survey_graph(
     on_event: Listener | None = None,
     ocio: str = "",
     policy: ShowPolicy | None = None,
+    part: str = "",
 ) -> dict[Output, Standing]:
     """How every output of a graph stands, and so what :func:`render_graph` would make; nothing is computed or written.
 
@@ -124,6 +126,7 @@ def survey_graph(
         on_event: Hears how color spaces and packs were settled, and an event ``plan`` for outputs that stand alike.
         ocio: As for :func:`render_graph`.
         policy: As for :func:`render_graph`.
+        part: As for :func:`render_graph`.
 
     Raises:
         UnderstudyError: The job would be refused.
@@ -131,7 +134,7 @@ def survey_graph(
     listener: Listener = on_event or (lambda _event: None)
     with closing(Ledger(default_ledger())) as ledger:
         job = prepare(
-            graph, engine, ledger, listener, NO_CONTROL, frames, draft=draft, ocio=ocio, files=ANY_FILE, policy=policy
+            graph, engine, ledger, listener, NO_CONTROL, frames, draft=draft, ocio=ocio, policy=policy, part=part
         )
         found = job.standings(ledger, present_only=False)
     tell_standings(found, listener)

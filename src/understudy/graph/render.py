@@ -71,6 +71,7 @@ def render_graph(
     files: FileRules = ANY_FILE,
     policy: ShowPolicy | None = None,
     witness: Witness = NOBODY,
+    part: str = "",
 ) -> Summary:
     """Renders every write node. Outputs that are there, whole and of the wanted content key are left alone.
 
@@ -86,6 +87,7 @@ def render_graph(
         files: Which files may be touched.
         policy: Which packs the caller's show allows, beside the engine's own policy; None for any.
         witness: Puts what is made on record; asked only where the graph does not say ``record: false``.
+        part: Only these of the job's frames, where it is shared out; see ``plan_graph``.
 
     Raises:
         ForbiddenError: A file may not be touched.
@@ -102,7 +104,17 @@ def render_graph(
 
     with closing(Ledger(default_ledger())) as ledger:
         job = prepare(
-            graph, engine, ledger, listener, control, frames, draft=draft, ocio=ocio, files=files, policy=policy
+            graph,
+            engine,
+            ledger,
+            listener,
+            control,
+            frames,
+            draft=draft,
+            ocio=ocio,
+            files=files,
+            policy=policy,
+            part=part,
         )
         found = {} if redo else job.standings(ledger, present_only=True)
         listener(

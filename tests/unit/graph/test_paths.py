@@ -15,7 +15,8 @@ from understudy.graph.paths import files_of, mark_in, with_absolute_files, with_
 _NO_FILES = {
     # A field of text that is no file stands here; one that is a file is marked in the model.
     *("ShotRights.consent", "ShotRights.approval"),
-    *("Graph.frames", "ReadNode.colorspace", "ReadNode.frames", "ReadNode.view", "ReadNode.part", "ReadNode.channels"),
+    *("Lock.packs", "Graph.frames", "ReadNode.colorspace", "ReadNode.frames", "ReadNode.view", "ReadNode.part"),
+    *("ReadNode.channels",),
     *("WriteNode.input", "WriteNode.colorspace", "WriteNode.compression", "WriteNode.metadata"),
     *(f"{node}.{field}" for node in ("MotionNode", "InterpolateNode", "UpscaleNode", "RelightNode")
       for field in ("input", "pack", "options")),
@@ -67,7 +68,7 @@ def test_each_field_of_text_is_a_marked_file_or_known_to_be_none() -> None:
     marked = {name for name, mark in fields.items() if mark}
     assert marked == {
         *("ReadNode.file", "WriteNode.file", "Timeline.file", "RelightNode.lights", "RelightNode.present"),
-        *("EnvironmentLight.file", "Graph.ocio"),
+        *("EnvironmentLight.file", "Graph.ocio", "Lock.ocio"),
     }
     assert set(fields) - marked == _NO_FILES
 

@@ -16,7 +16,7 @@ from understudy.contracts.errors import (
     UsageError,
 )
 from understudy.contracts.jobs import PackPin
-from understudy.graph.document import Graph
+from understudy.graph.document import Graph, Lock
 from understudy.graph.parsing import parse_graph
 from understudy.graph.pins import DEFAULT_PACKS, pin_packs
 
@@ -88,3 +88,29 @@ def test_a_wrong_pin_names_its_node(pack: str, error: type[UnderstudyError], say
     with pytest.raises(error, match=says) as caught:
         pin_packs(_graph(type="upscale", pack=pack), ENGINE, draft=False)
     assert caught.value.where == "nodes.n.pack"
+
+
+def _locked(*packs: str, **node: Any) -> Graph:
+    return _graph(**node).model_copy(update={"lock": Lock(packs=packs)})
+
+
+def test_a_lock_leaves_no_other_pack_to_choose() -> None:
+    digest = "ab" * 32
+    older = _locked(f"fine@2.0.0-rc.2#{digest}", type="upscale", pack="fine")
+    assert pin_packs(older, ENGINE, draft=False)["n"].pin.version == "2.0.0-rc.2"
+    both = _locked(f"fine@2.0.0-rc.2#{digest}", f"coarse@1.0.0#{digest}", type="upscale", pack="fine")
+    assert pin_packs(both, ENGINE, draft=True)["n"].pin.id == "coarse"
+    with pytest.raises(PackNotFoundError, match='no pack "coarse"'):
+        pin_packs(older, ENGINE, draft=True)
+
+
+@pytest.mark.parametrize(
+    ("pin", "error"), [("fine@2.0.0-rc.2#" + "cd" * 32, PinMismatchError), ("gone@1.0.0#" + "ab" * 32, PackError)]
+)
+def test_a_locked_pack_that_is_not_there_is_no_reason_for_another(pin: str, error: type[UnderstudyError]) -> None:
+    with pytest.raises(error):
+        pin_packs(_locked(pin, type="upscale", pack="fine"), ENGINE, draft=False)
+
+
+def test_a_lock_takes_no_part_in_the_digest() -> None:
+    assert _locked("fine@2.0.0-rc.2", type="upscale").digest == _graph(type="upscale").digest

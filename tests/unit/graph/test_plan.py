@@ -16,6 +16,14 @@ from understudy.graph.parsing import parse_graph
 from understudy.graph.plan import Plan, plan_graph
 from understudy.graph.steps.step import Setting
 
+SETTING = Setting(
+    engine=None,  # type: ignore[arg-type]
+    color=ColorConfig.load(),
+    pins={},
+    listener=lambda _event: None,
+    control=NO_CONTROL,
+)
+
 
 @pytest.fixture
 def shot(tmp_path: Path) -> Path:
@@ -33,14 +41,7 @@ def _plan(
     nodes: dict[str, Any] = {"in": {"type": "read", "file": str(source), "colorspace": "ACEScg", **(read or {})}}
     nodes |= {name: {"type": "write", "input": "in", "file": file} for name, file in writes.items()}
     graph = parse_graph({"schema": "understudy.graph/1", "handles": handles, "nodes": nodes})
-    setting = Setting(
-        engine=None,  # type: ignore[arg-type]
-        color=ColorConfig.load(),
-        pins={},
-        listener=lambda _event: None,
-        control=NO_CONTROL,
-    )
-    return plan_graph(graph, setting, frames=frames)
+    return plan_graph(graph, SETTING, frames=frames)
 
 
 def _frames(plan: Plan) -> list[int | None]:
@@ -112,3 +113,21 @@ def test_a_frame_in_another_color_space_is_refused(shot: Path, tmp_path: Path) -
     plan.steps["in"].compute(4, lambda *_: odd)
     with pytest.raises(SequenceError, match="is in ACES2065-1, the sequence starts in ACEScg"):
         plan.steps["in"].compute(5, lambda *_: odd)
+
+
+def test_a_part_is_no_more_than_its_frames_and_a_still_goes_with_the_first(shot: Path, tmp_path: Path) -> None:
+    still = tmp_path / "still.exr"
+    write_plate(blank_plate(np.ones((2, 3, 3), np.float32), ("R", "G", "B"), colorspace="ACEScg"), still)
+    nodes = {
+        "in": {"type": "read", "file": str(shot / "p.%04d.exr"), "colorspace": "ACEScg", "missing": "hold"},
+        "one": {"type": "read", "file": str(still), "colorspace": "ACEScg"},
+        "out": {"type": "write", "input": "in", "file": str(tmp_path / "o.%04d.exr")},
+        "still": {"type": "write", "input": "one", "file": str(tmp_path / "s.exr")},
+    }
+    graph = parse_graph({"schema": "understudy.graph/1", "handles": 1, "frames": "3-4", "nodes": nodes})
+    whole = plan_graph(graph, SETTING).outputs
+    parts = [plan_graph(graph, SETTING, part=part).outputs for part in ("2", "3-4", "5")]
+    assert sum(parts, ()) == whole
+    assert parts[0] == (("still", None), ("out", 2))
+    with pytest.raises(UsageError, match="frames 6 are not in the job"):
+        plan_graph(graph, SETTING, part="5-6")
