@@ -18,8 +18,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A ledger of their own for tests and the processes they start: the user's is not theirs to fill."""
+def _own_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A ledger and costs of their own for tests and the processes they start: the user's are not theirs to fill."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNDERSTUDY_LEDGER", str(tmp_path_factory.mktemp("ledger") / "ledger.sqlite"))
+        patch.setenv("UNDERSTUDY_COSTS", str(tmp_path_factory.mktemp("costs") / "costs.json"))
         yield

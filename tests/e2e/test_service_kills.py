@@ -28,7 +28,7 @@ from understudy.contracts.errors import UnavailableError
 from understudy.contracts.jobs import PackPin, RoleRequest, UpscaleParams
 from understudy.contracts.plate import Plate
 from understudy.frames.write import write_plate
-from understudy.service.costs_file import default_costs_file
+from understudy.roles.costs_file import default_costs_file
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -65,9 +65,10 @@ def right(request: RoleRequest) -> Plate:
     return plate.with_pixels(plate.pixels * np.array([2, 2, 2, 1], np.float32))
 
 
-def half_written(cache: Path) -> None:
+def half_written() -> None:
     """What a power cut might leave of the file of measured runs."""
-    path = cache / "understudy" / default_costs_file().name
+    path = default_costs_file()
+    assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"schema": "understudy.costs/1", "ru')
 
@@ -83,7 +84,7 @@ def test_a_killed_service_is_a_sentence_and_starts_again_where_it_was(kind: str,
     dice = random.Random(f"service/{kind}")
     listen = f"unix:{folder}/s" if kind == "socket file" else "127.0.0.1:0"
     for number in range(max(1, KILLS // 2)):
-        half_written(folder / "cache")
+        half_written()
         served = Served(["--listen", listen, "--packs", str(packs)], folder / "log")
         if kind == "tcp":
             listen = served.address  # the next one takes the same port

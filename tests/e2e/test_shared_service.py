@@ -47,6 +47,7 @@ def connect() -> Iterator[Any]:
 def test_users_of_a_service_with_two_devices_get_their_own_frames_and_estimates_that_last(
     connect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("UNDERSTUDY_COSTS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     here = LocalEngine(device="cpu")
     with started("--port", "0", "--device", "cpu,auto", "--workers", "1") as service:
@@ -78,6 +79,7 @@ def test_the_code_of_the_guide_runs(
 ) -> None:
     if not GUIDE.is_file():
         pytest.skip("docs/ is not beside these tests")
+    monkeypatch.delenv("UNDERSTUDY_COSTS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     text = GUIDE.read_text(encoding="utf-8")
     config = tmp_path / "service.toml"

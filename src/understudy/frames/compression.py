@@ -8,6 +8,7 @@ import OpenEXR
 
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.errors import UsageError
+from understudy.contracts.outline import Outline
 from understudy.contracts.plate import Plate, SampleType
 
 _KNOWN = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab", "htj2k256", "htj2k32", "zstd")
@@ -47,12 +48,30 @@ def parse(text: str) -> str:
     return f"{name}:{value:g}"
 
 
+def exr_types(sample_types: Sequence[SampleType], asked: str) -> tuple[SampleType, ...]:
+    """How an EXR stores channels.
+
+    Args:
+        sample_types: The plate's own.
+        asked: ``half`` or ``float`` for all but ``uint`` ones; empty keeps each channel's own.
+
+    Raises:
+        UsageError: EXR has no such type for color.
+    """
+    if asked not in ("", "half", "float"):
+        raise UsageError(f"EXR holds no {asked} color", where="type", fix="use half or float")
+    # 8 and 16-bit codes fit a half and a float without loss worth a word.
+    natural: dict[SampleType, SampleType] = {"uint8": "half", "uint16": "float"}
+    wished: SampleType | None = "half" if asked == "half" else "float" if asked == "float" else None
+    return tuple("uint" if kind == "uint" else wished or natural.get(kind, kind) for kind in sample_types)
+
+
 def is_lossy(compression: str, sample_types: Sequence[SampleType]) -> bool:
     """Whether a compression changes values of these types."""
     return bool(_LOSES.get(compression.partition(":")[0], set()) & set(sample_types))
 
 
-def settle(asked: str, plate: Plate, sample_types: Sequence[SampleType]) -> tuple[str, tuple[str, ...]]:
+def settle(asked: str, plate: Plate | Outline, sample_types: Sequence[SampleType]) -> tuple[str, tuple[str, ...]]:
     """The compression of an EXR output.
 
     Without a wish it is the input's where that is lossless for these types, else zip: a dwaa plate is not compressed a

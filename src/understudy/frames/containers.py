@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.contracts.errors import UsageError
+from understudy.contracts.outline import Outline
 from understudy.contracts.plate import Plate, SampleType
 
 _LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -80,7 +81,7 @@ def encoding_for(plate: Plate, path: Path, container: str, asked: str, compressi
         raise UsageError(
             f"{container} wants the channels in the order {', '.join(kept)}", where=str(path), fix="reorder them"
         )
-    kind = _sample_type(plate, path, container, asked)
+    kind = sample_type_in(plate, path, container, asked)
     if container == "jpeg":
         quality = _quality(compression)
         return Encoding(
@@ -123,7 +124,12 @@ def _window_notes(plate: Plate) -> tuple[str, ...]:
     return (f"only the display window {display.width}x{display.height} is written; {fate}",)
 
 
-def _sample_type(plate: Plate, path: Path, container: str, asked: str) -> SampleType:
+def sample_type_in(plate: Plate | Outline, path: Path, container: str, asked: str) -> SampleType:
+    """How one of these containers stores a plate's samples.
+
+    Raises:
+        UsageError: It has no such type.
+    """
     allowed = _TYPES[container]
     for kind in allowed:
         if kind == asked:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import OpenImageIO as oiio  # noqa: N813
 
-from understudy.contracts.errors import InputError, OutputError, UsageError
+from understudy.contracts.errors import InputError, OutputError
 from understudy.contracts.plate import FloatImage, MetadataValue, Plate, SampleType
 from understudy.frames import compression as exr_compression
 from understudy.frames.aces import aces_spec, check_aces_file, check_aces_plate
@@ -98,11 +98,11 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
     if options.container == "aces":
         check_aces_plate(plate, path, options.compression, options.sample_type)
         plate = associate(plate)
-        encoding = Encoding(sample_types=_exr_types(plate, "half"), compression="none")
+        encoding = Encoding(sample_types=exr_compression.exr_types(plate.sample_types, "half"), compression="none")
         spec = aces_spec(plate, _metadata(plate, options, "aces"))
     elif container == "exr":
         plate = associate(plate)
-        types = _exr_types(plate, options.sample_type)
+        types = exr_compression.exr_types(plate.sample_types, options.sample_type)
         chosen, notes = exr_compression.settle(options.compression, plate, types)
         encoding = Encoding(
             sample_types=types, compression=chosen, lossy=exr_compression.is_lossy(chosen, types), notes=notes
@@ -140,15 +140,6 @@ def _report(path: Path, encoding: Encoding, clamped: int, size: int, pixel_hash:
         notes=encoding.notes,
         pixel_hash=pixel_hash,
     )
-
-
-def _exr_types(plate: Plate, asked: str) -> tuple[SampleType, ...]:
-    if asked not in ("", "half", "float"):
-        raise UsageError(f"EXR holds no {asked} color", where="type", fix="use half or float")
-    # 8 and 16-bit codes fit a half and a float without loss worth a word.
-    natural: dict[SampleType, SampleType] = {"uint8": "half", "uint16": "float"}
-    wished: SampleType | None = "half" if asked == "half" else "float" if asked == "float" else None
-    return tuple("uint" if kind == "uint" else wished or natural.get(kind, kind) for kind in plate.sample_types)
 
 
 def _metadata(plate: Plate, options: WriteOptions, target: str) -> dict[str, MetadataValue]:

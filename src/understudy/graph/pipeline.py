@@ -21,7 +21,8 @@ from understudy.graph.steps.step import Frame, Key, Outcome, Step
 LOOKAHEAD_BYTES = 512 * 1024 * 1024
 """Plates read ahead or waiting to be written hold at most this much, or one plate."""
 
-_MAX_AHEAD = 8
+MAX_AHEAD = 8
+READERS = 2
 _MAX_WRITERS = 4
 
 Result = TypeVar("Result")
@@ -70,7 +71,7 @@ class Pipeline:
     def _ahead(self) -> int:
         if not self._plate_bytes:
             return 1
-        return min(_MAX_AHEAD, LOOKAHEAD_BYTES // self._plate_bytes)
+        return min(MAX_AHEAD, LOOKAHEAD_BYTES // self._plate_bytes)
 
     def _closure(self, key: Key) -> dict[Key, None]:
         keys: dict[Key, None] = {}
@@ -107,7 +108,7 @@ class Pipeline:
 
     @contextmanager
     def _readers(self) -> Iterator[ThreadPoolExecutor]:
-        pool = ThreadPoolExecutor(2, thread_name_prefix="read")
+        pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         try:
             yield pool
         finally:
@@ -115,11 +116,16 @@ class Pipeline:
             self._reading.clear()
 
 
+def writers() -> int:
+    """Frames that are written at once."""
+    return min(_MAX_WRITERS, available_cores())
+
+
 class Writers(Generic[Result]):
     """Runs writes behind the computation, at most a byte budget of them waiting; results come back in order."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(min(_MAX_WRITERS, available_cores()), thread_name_prefix="write")
+        self._pool = ThreadPoolExecutor(writers(), thread_name_prefix="write")
         self._waiting: list[tuple[Future[Result], Callable[[Result], None], int]] = []
 
     def submit(self, write: Callable[[], Result], then: Callable[[Result], None], nbytes: int) -> None:

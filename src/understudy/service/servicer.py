@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The methods of the service."""
 
+import logging
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,14 +23,15 @@ from understudy.codec.protocol import (
 )
 from understudy.contracts.engine import Engine, EngineInfo
 from understudy.contracts.errors import UsageError
+from understudy.roles.costs_file import CostsFile, default_costs_file
 from understudy.service import memfd
 from understudy.service.admission import Admission
 from understudy.service.caller import Caller, caller_of
-from understudy.service.costs_file import CostsFile, default_costs_file
 from understudy.service.disclosure import info_for
 from understudy.service.estimate_call import EstimateCalls
 from understudy.service.introduce import introduced
 from understudy.service.limits import Limits, QueueSettings
+from understudy.service.log import log_event
 from understudy.service.observer import Observer
 from understudy.service.queue import JobQueue
 from understudy.service.regions import Regions
@@ -66,7 +69,7 @@ class Servicer:
         self.roots = Roots(files, own_config=lambda: self._engine.info().ocio_config)
         self._observer = observer
         costs_file = (queue.costs_file or default_costs_file()) if queue.remember_costs else None
-        self._costs = CostsFile(costs_file)
+        self._costs = CostsFile(costs_file, problem=_tell)
         self.queue = JobQueue(engines, limits.workers_on(len(engines)), aging_s=queue.aging_s, costs=self._costs.costs)
         self.admission = Admission(limits, self.queue.retry_after_s)
         self.regions = Regions(limits)
@@ -152,3 +155,7 @@ class Servicer:
         self._costs.save()
         ended = self._render_calls.join(timeout_s)
         return self.queue.join(timeout_s) and ended
+
+
+def _tell(what: str, why: str, path: Path) -> None:
+    log_event(what, {"file": str(path), "problem": why}, level=logging.WARNING)

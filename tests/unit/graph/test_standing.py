@@ -161,7 +161,7 @@ def test_a_file_that_changes_during_the_render_leaves_no_key(
 
     document = _document(shot)
     del document["nodes"]["retime"], document["nodes"]["slow"]
-    monkeypatch.setattr("understudy.graph.pipeline._MAX_AHEAD", 1)
+    monkeypatch.setattr("understudy.graph.pipeline.MAX_AHEAD", 1)
     render_graph(parse_graph(document, source="test"), engine, on_event=hear)
     assert any("changed while it was read" in message for message in messages)
     assert _states(document, engine, "large")[1004] == "unknown"

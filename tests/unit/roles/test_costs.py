@@ -97,9 +97,9 @@ def test_old_runs_are_forgotten() -> None:
     costs = taught([(1.0, 9.0)] * 40 + [(1.0, 2.0)] * 32)
     cost = costs.cost(load(1.0))
     assert (cost.seconds, cost.high, cost.runs) == (2.0, 2.0, 32)
-    for number in range(600):
+    for number in range(1100):
         costs.observe(load(1.0), PackPin(id=f"p{number}"), "cpu", 1.0)
-    assert len(costs.dump()) == 512
+    assert len(costs.dump()) == 1024
 
 
 def test_what_is_dumped_is_what_is_loaded() -> None:

@@ -4,13 +4,16 @@
 from dataclasses import replace
 
 from understudy.contracts.errors import GraphError
+from understudy.contracts.outline import Outline
 from understudy.graph.document import ColorNode
-from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at
+from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at
 from understudy.graph.working_space import convert
 
 
 class ColorStep:
     """Converts each frame."""
+
+    kind = "color"
 
     def __init__(self, name: str, node: ColorNode, setting: Setting, source: Step) -> None:
         self.name = name
@@ -28,6 +31,16 @@ class ColorStep:
     def frames(self) -> tuple[Frame, ...]:
         """Those of the input."""
         return self._source.frames
+
+    @property
+    def outline(self) -> Outline:
+        """That of the input."""
+        return self._source.outline
+
+    def asks(self, frame: Frame) -> tuple[Ask, ...]:
+        """Nothing of the engine."""
+        del frame
+        return ()
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The same frame of the input."""

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy as np
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.errors import GraphError, PlateError
 from understudy.contracts.jobs import InterpolateParams, RoleResult
+from understudy.contracts.outline import Outline
 from understudy.contracts.plate import Plate
 from understudy.graph.document import InterpolateNode
 from understudy.graph.retime import RetimePlan
 from understudy.graph.steps.motion import MotionStep, vectors_for_pair
-from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered, only_frames
+from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered, only_frames
 from understudy.roles.cuts import is_cut
 
 CONFIDENCE = "confidence.Y"
@@ -32,6 +34,8 @@ class InterpolateStep:
         plan: Source times of every output frame.
         vectors: A step with vectors of the source, or the motion step that makes them.
     """
+
+    kind = "interpolate"
 
     def __init__(
         self, name: str, node: InterpolateNode, setting: Setting, source: Step, plan: RetimePlan, vectors: Step
@@ -51,6 +55,42 @@ class InterpolateStep:
     def frames(self) -> tuple[Frame, ...]:
         """The output frames."""
         return tuple(self._times)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """That of the input, with confidence where it is asked for."""
+        given = self._source.outline
+        if self._node.confidence:
+            return given.plus((CONFIDENCE,), "half")
+        return given.only(tuple(name for name in given.channels if name != CONFIDENCE))
+
+    def asks(self, frame: Frame) -> tuple[Ask, ...]:
+        """The pictures between source frames and the motion for them, taking it that there is no cut."""
+        asks: list[Ask] = []
+        for first, offsets in self._groups(self._times[frame]).items():
+            given = self._source.outline
+            plates = {"a": given, "b": given}
+            if any(0 < offset < 1 for offset in offsets):
+                vectors = replace(given, channels=(), sample_types=())
+                vectors = vectors.plus(("u", "v", "confidence", "occlusion"), "float")
+                plates |= {"vectors_a": vectors, "vectors_b": vectors}
+                if isinstance(self._vectors, MotionStep):
+                    asks.append(self._vectors.pair_ask(first))
+            asks.append(Ask(node=self.name, name=(frame, first), params=self._params(offsets), plates=plates))
+        return tuple(asks)
+
+    def _params(self, offsets: tuple[Fraction, ...]) -> InterpolateParams:
+        return InterpolateParams(**self._setting.shared_params(self._node), outputs=(offsets,))
+
+    def _groups(self, times: tuple[Fraction, ...]) -> dict[int, tuple[Fraction, ...]]:
+        """Times by the pair of source frames that they lie between, from its first; none for a source frame itself."""
+        if len(set(times)) == 1 and times[0].denominator == 1:
+            return {}
+        groups: dict[int, list[Fraction]] = {}
+        for time in times:
+            first = min(time.__floor__(), self._range[-1] - 1)
+            groups.setdefault(first, []).append(time - first)
+        return {first: tuple(offsets) for first, offsets in groups.items()}
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The source frames around each time, and their vectors where a node gives them."""
@@ -76,15 +116,12 @@ class InterpolateStep:
         """One output frame."""
         times = self._within_shot(self._times[frame], fetch)
         held = times != self._times[frame]
-        if len(set(times)) == 1 and times[0].denominator == 1:
+        groups = self._groups(times)
+        if not groups:
             plate = self._finished(fetch(*at(self._source, int(times[0]))), frame, confidence=0.0 if held else 1.0)
             facts = {"source_frame": int(times[0]), "origin": "held" if held else "source"}
             return Outcome(plate=plate, confidence=0.0 if held else 1.0, report=facts)
-        groups: dict[int, list[Fraction]] = {}
-        for time in times:
-            first = min(time.__floor__(), self._range[-1] - 1)
-            groups.setdefault(first, []).append(time - first)
-        results = {first: self._pair(first, tuple(group), fetch) for first, group in groups.items()}
+        results = {first: self._pair(first, group, fetch) for first, group in groups.items()}
         parts = {first: _with_confidence(result.plates["0"], 1.0) for first, result in results.items()}
         middle = min(times[len(times) // 2].__floor__(), self._range[-1] - 1)
         plate = self._mean([(parts[first], len(group)) for first, group in groups.items()], parts[middle])
@@ -112,11 +149,7 @@ class InterpolateStep:
         plates = {"a": fetch(*at(self._source, first)), "b": fetch(*at(self._source, first + 1))}
         if any(0 < offset < 1 for offset in offsets):
             plates |= self._vectors_of(first, fetch)
-        params = InterpolateParams(
-            **self._setting.shared_params(self._node),
-            outputs=(offsets,),
-        )
-        return self._setting.ask(self.name, first, params, plates)
+        return self._setting.ask(self.name, first, self._params(offsets), plates)
 
     def _vectors_of(self, first: int, fetch: Fetch) -> Mapping[str, Plate]:
         if isinstance(self._vectors, MotionStep):

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The motion step: vectors to the next and the previous frame, each pair of frames computed once."""
 
+from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import MotionParams, RoleResult
-from understudy.contracts.plate import FloatImage, Plate, blank_plate
+from understudy.contracts.outline import Outline
+from understudy.contracts.plate import FloatImage, Plate, Storage, blank_plate
 from understudy.graph.document import MotionNode
-from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, only_frames
+from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, only_frames
 
 VECTOR_CHANNELS = (
     "backward.confidence", "backward.occlusion", "backward.u", "backward.v",
@@ -24,6 +27,8 @@ VECTOR_SPACE = "Raw"
 
 class MotionStep:
     """Vectors of a sequence."""
+
+    kind = "motion"
 
     def __init__(self, name: str, node: MotionNode, setting: Setting, source: Step, matte: Step | None) -> None:
         self.name = name
@@ -44,6 +49,28 @@ class MotionStep:
     def frames(self) -> tuple[Frame, ...]:
         """Those of the input."""
         return self._source.frames
+
+    @cached_property
+    def outline(self) -> Outline:
+        """Vectors over the input's windows."""
+        bare = replace(self._source.outline, channels=(), sample_types=(), storage=Storage())
+        return bare.plus(VECTOR_CHANNELS, "float")
+
+    def asks(self, frame: Frame) -> tuple[Ask, ...]:
+        """The pair that begins at the frame, and the one that ends there."""
+        assert frame is not None
+        frames = self._source.frames
+        return tuple(self.pair_ask(n) for n in (frame - 1, frame) if n in frames and n + 1 in frames)
+
+    def pair_ask(self, first: int) -> Ask:
+        """The request for a frame and the next."""
+        given = self._source.outline
+        plates = {"a": given, "b": given} | ({"matte": self._matte.outline} if self._matte else {})
+        return Ask(node=self.name, name=(first,), params=self._params, plates=plates)
+
+    @property
+    def _params(self) -> MotionParams:
+        return MotionParams(**self._setting.shared_params(self._node))
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The frame and its neighbors, and their mattes."""
@@ -100,8 +127,7 @@ class MotionStep:
         plates = {"a": fetch(*at(self._source, first)), "b": fetch(*at(self._source, first + 1))}
         if self._matte is not None:
             plates["matte"] = fetch(*at(self._matte, first))
-        params = MotionParams(**self._setting.shared_params(self._node))
-        return self._setting.ask(self.name, first, params, plates)
+        return self._setting.ask(self.name, first, self._params, plates)
 
 
 def vectors_for_pair(vectors: Plate, side: str) -> Plate:

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import numpy as np
 from understudy.color.decide import ColorDecision, decide
 from understudy.contracts.errors import GraphError, SequenceError
 from understudy.contracts.header import FileHeader
+from understudy.contracts.outline import Outline
 from understudy.contracts.plate import Plate, Sanitized
 from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 from understudy.frames.sequence import format_frames, open_sequence, parse_frames
+from understudy.frames.stored import read_outline
 from understudy.graph.document import ReadNode
-from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting
+from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting
 from understudy.graph.working_space import to_working
 
 
@@ -27,6 +30,8 @@ class ReadStep:
         decision: The color space of the files, and why.
     """
 
+    kind = "read"
+
     def __init__(self, name: str, node: ReadNode, setting: Setting) -> None:
         self.name = name
         self._node = node
@@ -37,6 +42,18 @@ class ReadStep:
         self._header = self._read_header(self._sequence.path(min(self._present, default=None)))
         self.frames = self._frames()
         self.decision = self._decide()
+
+    @cached_property
+    def outline(self) -> Outline:
+        """That of the first file."""
+        node = self._node
+        return read_outline(
+            Path(self._header.path), self._header, view=node.view, part=node.part, channels=self._wanted()
+        )
+
+    def asks(self, _frame: Frame) -> tuple[Ask, ...]:
+        """Nothing of the engine."""
+        return ()
 
     def needs(self, _frame: Frame) -> tuple[Key, ...]:
         """Nothing of other nodes."""

@@ -2,20 +2,25 @@
 """The relight step."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import RelightParams
 from understudy.contracts.lights import EnvironmentLight, LightRig
-from understudy.contracts.plate import Plate
+from understudy.contracts.outline import Outline, outline_of
+from understudy.contracts.plate import Plate, SampleType
 from understudy.graph.document import ReadNode, RelightNode
 from understudy.graph.lights_file import load_lights
 from understudy.graph.steps.read import ReadStep
-from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
+from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
+from understudy.roles.relight.passes import layers_of
 
 
 class RelightStep:
     """New light on each frame."""
+
+    kind = "relight"
 
     def __init__(
         self, name: str, node: RelightNode, setting: Setting, source: Step, passes: Mapping[str, Step]
@@ -34,6 +39,39 @@ class RelightStep:
     def frames(self) -> tuple[Frame, ...]:
         """Those of the input."""
         return self._source.frames
+
+    @cached_property
+    def outline(self) -> Outline:
+        """That of the input, with the passes that are asked for."""
+        given = self._source.outline
+        layers = layers_of(self._node.passes, given.channels)
+        kind: SampleType = "float" if given.sample_types[0] == "float" else "half"
+        return given.plus(tuple(name for layer in layers.values() for name in layer), kind)
+
+    def asks(self, frame: Frame) -> tuple[Ask, ...]:
+        """One picture."""
+        plates = {"plate": self._source.outline}
+        plates |= {name: outline_of(plate) for name, plate in self._environments.items()}
+        plates |= {name: step.outline for name, step in self._passes.items()}
+        if self._light_frame not in (None, frame):
+            plates["present"] = self._source.outline
+        return (Ask(node=self.name, name=(frame,), params=self._params, plates=plates),)
+
+    @cached_property
+    def _params(self) -> RelightParams:
+        node = self._node
+        return RelightParams(
+            **self._setting.shared_params(node),
+            method=node.method,
+            lights=self._lights,
+            present=self._present,
+            normal_space=node.normal_space,
+            camera_to_world=node.camera_to_world,
+            camera_position=node.camera_position,
+            field_of_view=node.field_of_view,
+            limit_stops=node.limit_stops,
+            passes=node.passes,
+        )
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The same frame of the input and of each pass, and the frame whose light is the present one."""
@@ -55,24 +93,11 @@ class RelightStep:
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One relit picture."""
-        node = self._node
-        params = RelightParams(
-            **self._setting.shared_params(node),
-            method=node.method,
-            lights=self._lights,
-            present=self._present,
-            normal_space=node.normal_space,
-            camera_to_world=node.camera_to_world,
-            camera_position=node.camera_position,
-            field_of_view=node.field_of_view,
-            limit_stops=node.limit_stops,
-            passes=node.passes,
-        )
         plates = {"plate": fetch(*at(self._source, frame)), **self._environments}
         plates |= {name: fetch(*at(step, frame)) for name, step in self._passes.items()}
         if self._light_frame not in (None, frame):
             plates["present"] = fetch(*at(self._source, self._light_frame))
-        result = self._setting.ask(self.name, frame, params, plates)
+        result = self._setting.ask(self.name, frame, self._params, plates)
         plate = numbered(result.plates["plate"], frame)
         return Outcome(plate=plate, confidence=result.confidence, report=result.report)
 

@@ -11,6 +11,7 @@ from understudy.color.config import ColorConfig
 from understudy.contracts.engine import Control, Engine, ServiceTimings
 from understudy.contracts.errors import GraphError
 from understudy.contracts.jobs import PackPin, RoleParams, RoleRequest, RoleResult
+from understudy.contracts.outline import Outline
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import Plate
 from understudy.graph.document import RoleNode, inputs_of
@@ -90,9 +91,20 @@ class Setting:
 
 
 class Step(Protocol):
-    """A node, ready to compute."""
+    """A node, ready to compute.
+
+    Attributes:
+        name: The node's name.
+        kind: What it does; steps of one kind cost the same per sample, beside what they ask of the engine.
+    """
 
     name: str
+    kind: str
+
+    @property
+    def outline(self) -> Outline:
+        """Its plates, as far as they are known before any is read."""
+        ...
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -111,6 +123,10 @@ class Step(Protocol):
         """What decides the plate at this frame, beside the plates that it needs."""
         ...
 
+    def asks(self, frame: Frame) -> tuple["Ask", ...]:
+        """What it will ask of the engine for this frame, as far as that is known before plates are read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
@@ -123,6 +139,23 @@ class Cause:
 
     facts: Mapping[str, Any]
     files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A role request before its plates are there.
+
+    Attributes:
+        node: Whose pack plays it: a key of ``Setting.pins``.
+        name: What two frames ask of a node under one name is the same request, and runs once.
+        params: The role's parameters.
+        plates: Its plates, by name.
+    """
+
+    node: str
+    name: tuple[Frame, ...]
+    params: RoleParams
+    plates: Mapping[str, Outline]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

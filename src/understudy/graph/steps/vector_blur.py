@@ -11,10 +11,11 @@ import numpy as np
 
 from understudy.contracts.channels import ChannelKind, classify
 from understudy.contracts.errors import GraphError
+from understudy.contracts.outline import Outline
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.graph.document import VectorBlurNode
 from understudy.graph.retime import ShutterTimes
-from understudy.graph.steps.step import Cause, Fetch, Frame, Key, Outcome, Setting, Step, at
+from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at
 from understudy.roles.warp import warp
 
 
@@ -23,6 +24,7 @@ class VectorBlurStep:
 
     def __init__(self, name: str, node: VectorBlurNode, setting: Setting, source: Step, vectors: Step) -> None:
         self.name = name
+        self.kind = f"vector_blur {node.shutter.samples}"
         self._node = node
         self._control = setting.control
         self._source = source
@@ -34,6 +36,16 @@ class VectorBlurStep:
     def frames(self) -> tuple[Frame, ...]:
         """Those of the input."""
         return self._source.frames
+
+    @property
+    def outline(self) -> Outline:
+        """That of the input."""
+        return self._source.outline
+
+    def asks(self, frame: Frame) -> tuple[Ask, ...]:
+        """Nothing of the engine."""
+        del frame
+        return ()
 
     def needs(self, frame: Frame) -> tuple[Key, ...]:
         """The same frame of the input and of the vectors."""

@@ -10,10 +10,12 @@ import numpy as np
 
 from understudy.contracts.channels import classify, color_groups
 from understudy.contracts.errors import GraphError
+from understudy.contracts.outline import Outline
 from understudy.contracts.plate import MetadataValue, Plate, Storage
 from understudy.frames.containers import ASSOCIATED, storable
 from understudy.frames.library import container_of
 from understudy.frames.sequence import OutputPattern
+from understudy.frames.stored import Stored, stored
 from understudy.frames.write import WriteOptions, write_plate
 from understudy.graph.document import WriteNode
 from understudy.graph.steps.step import Cause, Frame, Setting, Step
@@ -137,22 +139,46 @@ class WriteStep:
             pixel_hashes=tuple(hashes),
         )
 
+    def stored(self, outline: Outline) -> tuple[Stored, ...]:
+        """The files that a plate goes to, the picture first.
+
+        Args:
+            outline: The plate.
+
+        Raises:
+            GraphError: The container can hold none of its channels.
+            UsageError: It can't hold the type, or there is no such compression.
+        """
+        node = self.node
+        kept, rest = self._kept(outline.channels)
+        path, aces = Path(node.file), node.container == "aces"
+        kind = node.sample_type or ""
+        files = [stored(outline.only(kept), path, compression=node.compression, sample_type=kind, aces=aces)]
+        if rest and node.extras == "sidecar":
+            beside = replace(outline.only(rest), storage=Storage())
+            files.append(stored(beside, path.with_suffix(".exr")))
+        return tuple(files)
+
     def _split(self, plate: Plate) -> tuple[Plate, Plate | None]:
+        keep, rest = self._kept(plate.channels)
+        extras = replace(plate.only(rest), storage=Storage()) if rest else None
+        return plate.only(keep), extras
+
+    def _kept(self, channels: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The channels that the container holds, and the rest."""
         if self.node.container == "aces":
-            keep = tuple(name for name in plate.channels if _aces_channel(name))
+            keep = tuple(name for name in channels if _aces_channel(name))
         else:
-            keep, _ = storable(self.container, plate.channels)
+            keep, _ = storable(self.container, channels)
         if not keep:
             aces = self.node.container == "aces"
             raise GraphError(
                 f"{'an ACES container' if aces else f'a {self.container} file'} holds a color picture, and there is"
-                f" none among {', '.join(plate.channels)}",
+                f" none among {', '.join(channels)}",
                 where=f"nodes.{self.name}.{'container' if aces else 'file'}",
                 fix="write a plain EXR" if aces else "write an .exr",
             )
-        rest = tuple(name for name in plate.channels if name not in keep)
-        extras = replace(plate.only(rest), storage=Storage()) if rest else None
-        return plate.only(keep), extras
+        return keep, tuple(name for name in channels if name not in keep)
 
 
 def sidecar_path(path: Path) -> Path:

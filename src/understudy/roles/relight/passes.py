@@ -12,6 +12,15 @@ from understudy.roles.relight.shading import Planes
 _AXES = {"normal": ("X", "Y", "Z"), "confidence": ("Y",)}
 
 
+def layers_of(passes: Sequence[str], channels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The channels of each pass, beside a plate of these channels: a layer that came with it stays untouched."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in dict.fromkeys(passes):
+        layer = [f"{each}.{axis}" for axis in _AXES.get(each, ("R", "G", "B"))]
+        found[each] = tuple(f"relight.{name}" if set(layer) & set(channels) else name for name in layer)
+    return found
+
+
 class Canvas:
     """Pixels being relit, band by band.
 
@@ -26,10 +35,7 @@ class Canvas:
         self.color = [plate.index(name) for name in aovs.group.names]
         self._at: dict[str, slice] = {}
         names = list(plate.channels)
-        for each in dict.fromkeys(passes):
-            layer = [f"{each}.{axis}" for axis in _AXES.get(each, ("R", "G", "B"))]
-            # A layer of that name that came with the plate stays untouched.
-            layer = [f"relight.{name}" if set(layer) & set(plate.channels) else name for name in layer]
+        for each, layer in layers_of(passes, plate.channels).items():
             self._at[each] = slice(len(names), len(names) + len(layer))
             names += layer
         self.names = tuple(names)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a job would take, with made-up costs whose sums are known."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from understudy.contracts.engine import Engine
+from understudy.contracts.errors import UnderstudyError
+from understudy.contracts.plate import blank_plate
+from understudy.frames.write import WriteOptions, write_plate
+from understudy.graph.job_estimate import JobEstimate, NodeEstimate, estimate_graph
+from understudy.graph.parsing import parse_graph
+from understudy.graph.render import render_graph
+from understudy.roles.costs import Costs
+from understudy.roles.engine import LocalEngine
+
+_FRAMES = range(1001, 1006)
+_WIDTH, _HEIGHT = 64, 40
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return LocalEngine(device="cpu")
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    for frame in _FRAMES:
+        pixels = np.random.default_rng(frame).uniform(0, 2, (_HEIGHT, _WIDTH, 3)).astype(np.float32)
+        plate = blank_plate(pixels, ("R", "G", "B"), colorspace="ACEScg", frame=frame, sample_type="half")
+        write_plate(plate, tmp_path / f"p.{frame}.exr", WriteOptions(compression="none"))
+    return tmp_path
+
+
+def _document(shot: Path, nodes: dict[str, Any], **writes: str) -> dict[str, Any]:
+    read = {"type": "read", "file": f"{shot}/p.%04d.exr", "colorspace": "ACEScg"}
+    out = {
+        f"write_{name}": {"type": "write", "input": name, "file": f"{shot}/out/{file}"} for name, file in writes.items()
+    }
+    return {"schema": "understudy.graph/1", "nodes": {"plate": read, **nodes, **out}}
+
+
+def _estimate(document: dict[str, Any], engine: Engine, **how: Any) -> JobEstimate:
+    return estimate_graph(parse_graph(document, source="test"), engine, **{"costs": Costs(), **how})
+
+
+def _node(found: JobEstimate, name: str) -> NodeEstimate:
+    (node,) = [node for node in found.nodes if node.node == name]
+    return node
+
+
+def _retime(**how: Any) -> dict[str, Any]:
+    return {"slow": {"type": "interpolate", "input": "plate", "cuts": "none", **how}}
+
+
+def test_a_retime_at_integer_frames_asks_nothing_of_the_engine(shot: Path, engine: Engine) -> None:
+    found = _estimate(_document(shot, _retime(speed=2), slow="o.%04d.exr"), engine)
+    assert [(node.node, node.pack) for node in found.nodes] == [("plate", ""), ("slow", ""), ("write_slow", "")]
+    assert found.frames == 3
+    assert _node(found, "plate").count == 3
+    assert found.measured  # there is nothing to measure
+
+
+def test_pictures_between_frames_are_counted_and_source_frames_are_not(shot: Path, engine: Engine) -> None:
+    found = _estimate(_document(shot, _retime(speed="1/2"), slow="o.%04d.exr"), engine)
+    counts = {node.node: node.count for node in found.nodes}
+    assert counts == {"plate": 5, "slow.motion": 4, "slow": 4, "write_slow": 9}
+    assert not found.measured
+
+
+def test_motion_of_a_pair_counts_once_however_often_it_is_used(shot: Path, engine: Engine) -> None:
+    nodes = {
+        "vectors": {"type": "motion", "input": "plate"},
+        **_retime(speed="1/4", vectors="vectors"),
+    }
+    found = _estimate(_document(shot, nodes, slow="o.%04d.exr", vectors="v.%04d.exr"), engine)
+    counts = {node.node: node.count for node in found.nodes}
+    assert counts["vectors"] == 4
+    assert counts["slow"] == 12
+    assert "slow.motion" not in counts
+    alone = _estimate(_document(shot, nodes, vectors="v.%04d.exr"), engine, frames="1002-1003")
+    assert _node(alone, "vectors").count == 3  # 1001 to 1004 in pairs
+    assert _node(alone, "plate").count == 4
+
+
+def test_uncompressed_files_are_as_large_as_was_said(shot: Path, engine: Engine) -> None:
+    nodes = {"up": {"type": "upscale", "input": "plate", "pack": "lanczos", "scale": 2, "confidence": True}}
+    document = _document(shot, nodes, up="o.%04d.exr") | {"record": False}
+    found = _estimate(document, engine)
+    graph = parse_graph(document, source="test")
+    render_graph(graph, engine)
+    sizes = [file.stat().st_size for file in (shot / "out").iterdir()]
+    assert len(sizes) == found.frames == 5
+    assert found.disk_bytes == pytest.approx(sum(sizes), rel=0.05)
+    assert found.disk_bytes_per_frame * 5 == pytest.approx(found.disk_bytes, abs=5)
+    pixels = 2 * _WIDTH * 2 * _HEIGHT * 4 * 2
+    assert pixels < found.disk_bytes_per_frame < pixels + 6000
+
+
+def test_the_sum_is_that_of_the_slowest_stage_and_the_ends(shot: Path, engine: Engine) -> None:
+    found = _estimate(_document(shot, _retime(speed="1/2"), slow="o.%04d.exr"), engine)
+    computed = [node.seconds.likely for node in found.nodes if node.kind not in ("read", "write")]
+    ends = _node(found, "plate").seconds.likely / 5 + _node(found, "write_slow").seconds.likely / 9
+    assert found.seconds.likely == pytest.approx(sum(computed) + ends)
+    assert found.seconds_per_frame.likely * 9 == pytest.approx(found.seconds.likely)
+    assert found.seconds.low < found.seconds.likely < found.seconds.high
+
+
+def test_larger_plates_take_more_of_everything(shot: Path, engine: Engine) -> None:
+    def up(scale: int) -> JobEstimate:
+        nodes = {"up": {"type": "upscale", "input": "plate", "pack": "lanczos", "scale": scale}}
+        return _estimate(_document(shot, nodes, up="o.%04d.exr"), engine)
+
+    small, large = up(2), up(4)
+    assert small.seconds.likely < large.seconds.likely
+    assert small.ram_bytes < large.ram_bytes
+    assert 3.5 < large.disk_bytes / small.disk_bytes < 4.0
+    assert small.vram_bytes == 0
+
+
+def test_what_is_done_can_be_left_out(shot: Path, engine: Engine) -> None:
+    nodes = {"up": {"type": "upscale", "input": "plate", "pack": "lanczos"}}
+    document = _document(shot, nodes, up="o.%04d.exr")
+    graph = parse_graph(document, source="test")
+    render_graph(graph, engine, frames="1001-1003")
+    assert _estimate(document, engine).frames == 5
+    rest = _estimate(document, engine, remaining=True)
+    assert (rest.frames, rest.done, _node(rest, "plate").count) == (2, 3, 2)
+    render_graph(graph, engine)
+    nothing = _estimate(document, engine, remaining=True)
+    assert (nothing.frames, nothing.done, nothing.seconds.high, nothing.disk_bytes) == (0, 5, 0.0, 0)
+
+
+def test_nothing_is_written_and_bad_jobs_are_refused_as_a_render_would(shot: Path, engine: Engine) -> None:
+    document = _document(shot, _retime(speed="1/2"), slow="o.%04d.exr")
+    _estimate(document, engine)
+    assert not (shot / "out").exists()
+    with pytest.raises(UnderstudyError, match="can't be rendered"):
+        _estimate(document, engine, frames="7")
+    document["nodes"]["slow"]["pack"] = "nothing-of-the-kind"
+    with pytest.raises(UnderstudyError, match="nothing-of-the-kind"):
+        _estimate(document, engine)
