@@ -307,7 +307,7 @@ _VARIABLES = (
     ("UNDERSTUDY_TOKEN_FILE", "clients", "File with the token, instead."),
     ("UNDERSTUDY_USER", "clients", "Whose fair share of a service it is; the login name otherwise."),
     ("UNDERSTUDY_PRIORITY", "clients", "`interactive`, `normal` or `batch`: how soon a service runs the requests."),
-    ("XDG_CACHE_HOME", "every render, `serve`", "Folder for digests of files and for what work took; `~/.cache` otherwise."),
+    ("XDG_CACHE_HOME", "every render, `serve`", "For digests of files and for what work took; `~/.cache` otherwise."),
     (
         "UNDERSTUDY_COSTS",
         "every render, `serve`",
