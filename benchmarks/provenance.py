@@ -27,7 +27,7 @@ from understudy.frames.pixel_hash import PixelHash, pixel_hash
 from understudy.frames.write import write_plate
 from understudy.graph.parsing import parse_graph
 from understudy.graph.render import render_graph
-from understudy.provenance import recorder
+from understudy.provenance import frame_entry, recorder
 from understudy.provenance.merge import sequence_of, settled
 from understudy.provenance.record import FrameEntry, Record
 from understudy.provenance.record_file import find_records, read_record, write_record
@@ -104,7 +104,7 @@ def watch_records() -> Clock:
     clock = Clock()
     clock.watch(recorder.Recorder, "header", "skipped", "_begin", "_addition")
     clock.watch(RecordStore, "add", "finish")
-    clock.watch(recorder, "_file")
+    clock.watch(frame_entry, "_file")
     clock.watch(recorder, "_input_hashes")
     clock.watch(PixelHash, "add", "hexdigest")
     return clock

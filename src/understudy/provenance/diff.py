@@ -93,7 +93,7 @@ def _inputs(job: Job) -> dict[str, Any]:
         name = entry.node if entry.kind == "picture" else f"{entry.node}.{entry.kind}"
         found[name] = entry.pattern
         found[f"{name}.colorspace"] = entry.colorspace
-        found |= {f"{name}/{file.file}": file.sha256 for file in entry.files}
+        found |= {f"{name}/{file.file}": file.blake3 for file in entry.files}
     return found
 
 
@@ -118,7 +118,7 @@ def _frames(before: Record, after: Record) -> Iterator[Difference]:
     both = [n for n in a if n in b]
     changed = [n for n in both if a[n].pixels != b[n].pixels]
     yield from _group("other pixels", changed, None, None)
-    same = [n for n in both if a[n].pixels == b[n].pixels and a[n].sha256 != b[n].sha256]
+    same = [n for n in both if a[n].pixels == b[n].pixels and a[n].blake3 != b[n].blake3]
     yield from _group("same pixels, other files", same, None, None)
     for field in ("origin", "source_type"):
         kinds: dict[tuple[str, str], list[int | None]] = {}

@@ -83,12 +83,12 @@ def adopted_entry(job: str, frame: Frame, write: WriteStep) -> FrameEntry:
 
 
 def _file(path: Path, pixels: str) -> dict[str, Any]:
-    hashes = file_hashes(path, sha1=True)
+    hashes = file_hashes(path, listed=True)
     return {
         "file": path.name,
         "size": hashes.size,
-        "sha256": hashes.sha256,
-        "sha1": hashes.sha1,
+        "blake3": hashes.blake3,
+        "xxh128": hashes.xxh128,
         "pixels": pixels or pixel_hash(path),
         "header": header_facts(read_header(path)),
     }

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hashes of files: read once, in blocks."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from blake3 import blake3
+from xxhash import xxh3_128
 
 from understudy.contracts.errors import MissingFileError, UnreadableFileError
 
@@ -17,23 +19,27 @@ class Hashes:
 
     Attributes:
         size: Bytes.
-        sha256: SHA-256, hexadecimal.
-        sha1: SHA-1, hexadecimal; empty when it was not asked for.
+        blake3: BLAKE3, 256 bits, hexadecimal.
+        xxh128: XXH3 with 128 bits, hexadecimal; empty when it was not asked for.
     """
 
     size: int
-    sha256: str
-    sha1: str = ""
+    blake3: str
+    xxh128: str = ""
 
 
-def file_hashes(path: Path, *, sha1: bool = False) -> Hashes:
+def file_hashes(path: Path, *, listed: bool = False) -> Hashes:
     """Hashes of one file; the interpreter is free for others meanwhile.
+
+    Args:
+        path: The file.
+        listed: XXH128 too, for a hash list.
 
     Raises:
         MissingFileError: It is not there.
         UnreadableFileError: It can't be read.
     """
-    strong, fast = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
+    strong, fast = blake3(), xxh3_128()
     size = 0
     block = memoryview(bytearray(_BLOCK))
     try:
@@ -42,13 +48,13 @@ def file_hashes(path: Path, *, sha1: bool = False) -> Hashes:
             while count := file.readinto(block):
                 size += count
                 strong.update(block[:count])
-                if sha1:
+                if listed:
                     fast.update(block[:count])
     except FileNotFoundError:
         raise MissingFileError("there is no such file", where=str(path)) from None
     except OSError as error:
         raise UnreadableFileError(f"can't be read ({error.strerror})", where=str(path)) from None
-    return Hashes(size, strong.hexdigest(), fast.hexdigest() if sha1 else "")
+    return Hashes(size, strong.hexdigest(), fast.hexdigest() if listed else "")
 
 
 def _will_read(handle: int) -> None:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from understudy.contracts.rights import Answer
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
@@ -22,7 +22,7 @@ class GraphEntry(_Part):
         document: The document, paths made absolute.
     """
 
-    sha256: Sha256
+    sha256: Digest
     document: dict[str, Any]
 
 
@@ -91,13 +91,13 @@ class InputFile(_Part):
         file: Its name, in the folder of the input's ``pattern``.
         frame: Its frame number; none for a still or a document.
         size: Bytes.
-        sha256: SHA-256 of the file.
+        blake3: BLAKE3 of the file, 256 bits.
     """
 
     file: str
     frame: int | None = None
     size: int = Field(ge=0)
-    sha256: Sha256
+    blake3: Digest
 
 
 class InputEntry(_Part):

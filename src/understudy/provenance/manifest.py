@@ -62,7 +62,7 @@ def ingredients_of(record: Record) -> dict[str, bytes]:
             "relationship": "parentOf" if parent else "inputTo",
             "label": label,
         }
-        files = [{"file": file.file, "size": file.size, "sha256": file.sha256} for file in entry.files]
+        files = [{"file": file.file, "size": file.size, "blake3": file.blake3} for file in entry.files]
         found[json.dumps(definition)] = json.dumps({"kind": entry.kind, "files": files}, sort_keys=True).encode()
     return found
 
@@ -138,7 +138,7 @@ def _name(pin: str) -> tuple[str, str]:
 
 def _summary(record: Record) -> dict[str, Any]:
     """What of the record goes into every manifest, also those in files that leave the house: no path, no setting."""
-    files = "".join(f"{file.sha256} {file.pixels} {file.size} {file.file}\n" for file in record.files)
+    files = "".join(f"{file.blake3} {file.pixels} {file.size} {file.file}\n" for file in record.files)
     return {
         "schema": record.schema_,
         "id": record.id,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """ASC Media Hash Lists, version 2.0: the folder ``ascmhl`` with one generation and its chain file.
 
-The list holds every recorded picture, the records and their signatures, with sizes. Pictures have SHA-1, the fastest of
-the hashes that the standard knows and Python has; the few small files have C4 as the chain has. It guards against
-damage; against forgery stand the SHA-256 in the record and the signature over it.
+The list holds every recorded picture, the records and their signatures, with sizes. Pictures have XXH128, the fastest
+of the hashes that the standard knows; the few small files have C4 as the chain has. It guards against damage; against
+forgery stand the BLAKE3 in the record and the signature over it.
 
 Source: the schemas ``ASCMHL.xsd`` and ``ASCMHLDirectory.xsd`` of the ASC, namespaces ``urn:ASC:MHL:v2.0`` and
 ``urn:ASC:MHL:DIRECTORY:v2.0``.
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xxhash import xxh3_128
+
 from understudy import __version__
 from understudy.contracts.errors import InputError, UnreadableFileError
 from understudy.provenance.record_file import read_bytes, write_bytes
@@ -28,6 +30,8 @@ NAMESPACE = "urn:ASC:MHL:v2.0"
 CHAIN_NAMESPACE = "urn:ASC:MHL:DIRECTORY:v2.0"
 IGNORED = (".*", FOLDER)
 TOOL = "understudy"
+KINDS = ("xxh128", "c4")
+"""The hashes that our lists have, by the names of their elements."""
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _LIST_NAME = re.compile(r"^(\d{4,})_.*\.mhl$")
@@ -41,7 +45,7 @@ class Listed:
     Attributes:
         path: Relative to the folder that has the list, ``/`` between its parts.
         size: Bytes.
-        kind: ``sha1`` or ``c4``.
+        kind: One of ``KINDS``.
         value: The hash.
     """
 
@@ -83,7 +87,7 @@ def fits(listed: Listed, content: bytes) -> bool:
         listed: The entry.
         content: The file's bytes.
     """
-    value = c4_id(content) if listed.kind == "c4" else hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    value = c4_id(content) if listed.kind == "c4" else xxh3_128(content).hexdigest()
     return (len(content), value) == (listed.size, listed.value)
 
 
@@ -228,7 +232,7 @@ def _chained(chain: Path) -> dict[str, str]:
 
 
 def parse_list(content: bytes, path: Path) -> HashList:
-    """A list from its bytes; of each file a hash that is SHA-1 or C4, where it has one.
+    """A list from its bytes; of each file a hash that is one of ``KINDS``, where it has one.
 
     Raises:
         UnreadableFileError: It is no list, or names files outside its folder.
@@ -237,7 +241,7 @@ def parse_list(content: bytes, path: Path) -> HashList:
     found: dict[str, Listed] = {}
     for entry in root.iter(f"{{{NAMESPACE}}}hash"):
         place = entry.find(f"{{{NAMESPACE}}}path")
-        for kind in ("sha1", "c4"):
+        for kind in KINDS:
             value = entry.findtext(f"{{{NAMESPACE}}}{kind}")
             if place is not None and place.text and value:
                 if place.text.startswith("/") or ".." in place.text.split("/") or "\0" in place.text:

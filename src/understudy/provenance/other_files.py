@@ -96,8 +96,8 @@ def _problem(folder: Path, one: Listed) -> str:
         if one.kind == "c4":
             same = fits(one, read_bytes(path))
         else:
-            hashes = file_hashes(path, sha1=True)
-            same = (hashes.size, hashes.sha1) == (one.size, one.value)
+            hashes = file_hashes(path, listed=True)
+            same = (hashes.size, hashes.xxh128) == (one.size, one.value)
     except MissingFileError:
         return "is in the hash list and not there"
     except InputError as error:

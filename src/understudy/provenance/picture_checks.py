@@ -55,7 +55,7 @@ def check_picture(
         return Checked(_finding("frame-missing", entry, file, "is not there", fix))
     except InputError as error:
         return Checked(_finding("frame-unreadable", entry, file, error.problem, error.fix or ""))
-    if (hashes.size, hashes.sha256) == (file.size, file.sha256):
+    if (hashes.size, hashes.blake3) == (file.size, file.blake3):
         return Checked(None, hashes.size)
     return _changed(path, record, entry, file, hashes, listed.get(file.file))
 
@@ -64,7 +64,9 @@ def _changed(
     path: Path, record: Record, entry: FrameEntry, file: FileHash, hashes: Hashes, listed: Listed | None
 ) -> Checked:
     fix = "render it again, or copy it from where it is as recorded"
-    as_listed = listed is not None and (listed.size, listed.value) == (hashes.size, file_hashes(path, sha1=True).sha1)
+    as_listed = listed is not None and (
+        (listed.size, listed.value) == (hashes.size, file_hashes(path, listed=True).xxh128)
+    )
     try:
         header = header_facts(read_header(path))
         pixels = pixel_hash(path)

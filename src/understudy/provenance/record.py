@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from understudy.contracts.shot_rights import ShotRights
 from understudy.frames.sequence import format_frames
-from understudy.provenance.job import Job, Sha256
+from understudy.provenance.job import Digest, Job
 
 SCHEMA = "understudy.record/1"
 
@@ -70,17 +70,17 @@ class FileHash(_Part):
     Attributes:
         file: Name, relative to the record.
         size: Bytes.
-        sha256: SHA-256 of the file.
-        sha1: SHA-1 of the file, for the ASC MHL hash list, which knows no SHA-256.
+        blake3: BLAKE3 of the file, 256 bits.
+        xxh128: XXH3 of the file, 128 bits, for the ASC MHL hash list, which knows no BLAKE3.
         pixels: BLAKE3 of its decoded samples (see the concept page): the same after recompression or a header edit.
         header: What its header says, where it is not what the record's ``header`` says of all files.
     """
 
     file: str = Field(min_length=1)
     size: int = Field(ge=0)
-    sha256: Sha256
-    sha1: str = Field(pattern=r"^[0-9a-f]{40}$")
-    pixels: Sha256
+    blake3: Digest
+    xxh128: str = Field(pattern=r"^[0-9a-f]{32}$")
+    pixels: Digest
     header: dict[str, Any] = {}
 
 
@@ -104,7 +104,7 @@ class FrameEntry(FileHash):
     """
 
     frame: int | None = None
-    job: Sha256
+    job: Digest
     origin: Origin = "source"
     source_type: str = ""
     confidence_mean: float | None = None
@@ -135,7 +135,7 @@ class Run(_Part):
     first: int | None
     last: int | None
     count: int
-    job: Sha256
+    job: Digest
     origin: Origin
     source_type: str
     confidence_mean: float | None

@@ -273,7 +273,7 @@ class Recorder:
             for path, frame in output.read[key].items():
                 with suppress(UnderstudyError):  # gone since it was read; the record then lacks it
                     hashes = self._hashed[path].result()
-                    files[path.name] = InputFile(file=path.name, frame=frame, size=hashes.size, sha256=hashes.sha256)
+                    files[path.name] = InputFile(file=path.name, frame=frame, size=hashes.size, blake3=hashes.blake3)
             found.append(entry.model_copy(update={"files": tuple(files[name] for name in sorted(files))}))
         return tuple(found)
 

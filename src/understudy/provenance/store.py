@@ -132,7 +132,7 @@ def write_folder_list(folder: Path, files: FileRules = ANY_FILE) -> bool:
     listed: list[Listed] = []
     for path in find_records(folder):
         record = read_record(path)
-        listed += [Listed(file.file, file.size, "sha1", file.sha1) for file in record.files]
+        listed += [Listed(file.file, file.size, "xxh128", file.xxh128) for file in record.files]
         listed += [_small(one) for one in (path, signature_path(path), definition_path(path)) if one.is_file()]
     if not listed or is_foreign(folder):
         return False

@@ -159,7 +159,7 @@ def _list_differences(record: Record, listed: Mapping[str, Listed]) -> Iterator[
     frames = {file.file: entry.frame for entry in record.frames for file in (entry, *entry.beside)}
     for file in record.files:
         entry = listed.get(file.file)
-        if entry is None or (entry.size, entry.value) != (file.size, file.sha1):
+        if entry is None or (entry.size, entry.value) != (file.size, file.xxh128):
             problem = "is not in the hash list" if entry is None else "is another one in the hash list"
             fix = "restore the folder ascmhl, or render again"
             yield Finding(check="list-differs", file=file.file, frame=frames[file.file], problem=problem, fix=fix)

@@ -71,11 +71,11 @@ def representations(subject: Subject) -> list[dict[str, Any]]:
     if numbers:
         main |= {"frameStart": numbers[0], "frameEnd": numbers[-1]}
     if record:
-        main["sha256"] = {entry.file: entry.sha256 for entry in record.frames if entry.file in files}
+        main["blake3"] = {entry.file: entry.blake3 for entry in record.frames if entry.file in files}
     found = [main, *_layers(main, subject)]
-    beside = {file.file: file.sha256 for entry in (record.frames if record else ()) for file in entry.beside}
+    beside = {file.file: file.blake3 for entry in (record.frames if record else ()) for file in entry.beside}
     if beside:
-        found.append({"name": "layers", "ext": "exr", "files": list(beside), "stagingDir": folder, "sha256": beside})
+        found.append({"name": "layers", "ext": "exr", "files": list(beside), "stagingDir": folder, "blake3": beside})
     if subject.record_path:
         path = subject.record_path
         notes = [one.name for one in (path, signature_path(path), definition_path(path)) if one.is_file()]

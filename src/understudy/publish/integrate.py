@@ -90,7 +90,7 @@ def integrate(listing: Listing, root: Path, *, how: How = "copy", expected: int 
         version=1,
         digest=digest,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        representations=tuple(one.model_copy(update={"staging_dir": "", "sha256": {}}) for one in _own(listing)),
+        representations=tuple(one.model_copy(update={"staging_dir": "", "blake3": {}}) for one in _own(listing)),
         files=tuple(files.values()),
         data=listing.data,
     )
@@ -141,7 +141,7 @@ def _described(version: Version, number: int, staging: Path) -> Version:
     note = staging / VERSION_FILE
     note.unlink(missing_ok=True)
     note.write_bytes(content)
-    listed = [Listed(one.file, one.size, "sha1", one.sha1) for one in version.files]
+    listed = [Listed(one.file, one.size, "xxh128", one.xxh128) for one in version.files]
     path = write_list(
         staging, [*listed, Listed(VERSION_FILE, len(content), "c4", c4_id(content))], now=created, title=title
     )
@@ -199,5 +199,5 @@ def _sources(listing: Listing) -> Iterator[Source]:
                     fix="give one of the representations a folder of its own",
                 )
             if target not in seen:  # layers of one file are several representations
-                yield Source(path, target, one.sha256.get(name, ""), one.derived)
+                yield Source(path, target, one.blake3.get(name, ""), one.derived)
             seen[target] = path

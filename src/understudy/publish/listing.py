@@ -16,7 +16,7 @@ from understudy.contracts.fields import field_path
 
 VERSION_FILE = "version.json"
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
 
 
@@ -39,7 +39,7 @@ class Representation(_Part):
         tags: Such as ``review`` and ``thumbnail``.
         channels: Channels, where a representation is told by them.
         derived: It is made from the others, so it does not tell one version from another.
-        sha256: File name to the SHA-256 it must have, where that is known.
+        blake3: File name to the BLAKE3 it must have, where that is known.
     """
 
     name: Name
@@ -53,7 +53,7 @@ class Representation(_Part):
     tags: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     derived: bool = False
-    sha256: dict[str, Sha256] = {}
+    blake3: dict[str, Digest] = {}
 
     @field_validator("folder")
     @classmethod
@@ -99,14 +99,14 @@ class VersionFile(_Part):
     Attributes:
         file: Its path in the version, with forward slashes.
         size: Bytes.
-        sha256: SHA-256.
-        sha1: SHA-1, for the ASC MHL hash list.
+        blake3: BLAKE3, 256 bits.
+        xxh128: XXH3 with 128 bits, for the ASC MHL hash list.
     """
 
     file: str
     size: int
-    sha256: Sha256
-    sha1: str = Field("", pattern=r"^([0-9a-f]{40})?$")
+    blake3: Digest
+    xxh128: str = Field("", pattern=r"^([0-9a-f]{32})?$")
 
 
 class Version(_Part):
@@ -126,7 +126,7 @@ class Version(_Part):
     schema_: Literal["understudy.version/1"] = Field("understudy.version/1", alias="schema")
     name: Name
     version: int = Field(ge=1)
-    digest: Sha256
+    digest: Digest
     created: str
     representations: tuple[Representation, ...]
     files: tuple[VersionFile, ...]
@@ -166,5 +166,5 @@ def read_version(folder: Path) -> Version | None:
 
 def digest_of(name: str, files: tuple[VersionFile, ...]) -> str:
     """SHA-256 over a product's name and files; the same content has the same digest."""
-    lines = sorted([one.file, one.size, one.sha256] for one in files)
+    lines = sorted([one.file, one.size, one.blake3] for one in files)
     return hashlib.sha256(json.dumps([name, lines]).encode()).hexdigest()

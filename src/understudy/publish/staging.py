@@ -3,7 +3,6 @@
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -33,7 +32,7 @@ class Source:
     Attributes:
         path: Where it is.
         target: Its path in the version, with forward slashes.
-        expected: The SHA-256 it must have; empty where nobody knows.
+        expected: The BLAKE3 it must have; empty where nobody knows.
         derived: It is made from others.
     """
 
@@ -96,27 +95,22 @@ def sync(path: Path) -> None:
 
 def _hashed(source: Source) -> VersionFile:
     try:
-        hashes = file_hashes(source.path, sha1=True)
+        hashes = file_hashes(source.path, listed=True)
     except MissingFileError:
         raise MissingFileError(
             "is to be published and is not there", where=str(source.path), fix="render it again"
         ) from None
-    if source.expected and hashes.sha256 != source.expected:
+    if source.expected and hashes.blake3 != source.expected:
         raise QualityGateError(
             "is not the file that was checked", where=str(source.path), fix="wait for its render, publish again"
         )
-    return VersionFile(file=source.target, size=hashes.size, sha256=hashes.sha256, sha1=hashes.sha1)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return VersionFile(file=source.target, size=hashes.size, blake3=hashes.blake3, xxh128=hashes.xxh128)
 
 
 def _is(path: Path, file: VersionFile) -> bool:
     try:
-        return path.stat().st_size == file.size and _sha256(path) == file.sha256
-    except FileNotFoundError:
+        return path.stat().st_size == file.size and file_hashes(path).blake3 == file.blake3
+    except (FileNotFoundError, MissingFileError):
         return False
 
 

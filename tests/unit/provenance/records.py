@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records made by hand, for tests."""
 
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import Any
+
+from xxhash import xxh3_128
 
 from understudy.provenance.job import ColorChain, Environment, GraphEntry, InputEntry, InputFile, Job, Operation
 from understudy.provenance.merge import sequence_of, settled
@@ -17,8 +19,8 @@ def entry(frame: int, job: str = JOB, **fields: Any) -> FrameEntry:
     return FrameEntry(
         file=f"sh.{frame:04d}.exr",
         size=10,
-        sha256=sha256(text).hexdigest(),
-        sha1=sha1(text).hexdigest(),
+        blake3=sha256(text).hexdigest(),
+        xxh128=xxh3_128(text).hexdigest(),
         pixels=sha256(b"pixels" + text).hexdigest(),
         frame=frame,
         job=job,
@@ -28,7 +30,7 @@ def entry(frame: int, job: str = JOB, **fields: Any) -> FrameEntry:
 
 def job_of(frames: str, numbers: list[int], *, device: str = "cpu", **fields: Any) -> Job:
     files = tuple(
-        InputFile(file=f"in.{number}.exr", frame=number, size=1, sha256=sha256(b"%d" % number).hexdigest())
+        InputFile(file=f"in.{number}.exr", frame=number, size=1, blake3=sha256(b"%d" % number).hexdigest())
         for number in numbers
     )
     given: dict[str, Any] = {

@@ -77,7 +77,7 @@ def test_frames_of_another_job_keep_their_run():
     assert {(run.job, run.frames) for run in after.runs} == {(JOB, "1001,1003"), (OTHER, "1002")}
     assert set(after.jobs) == {JOB, OTHER}
     assert after.header_of(after.by_frame[1002])["understudy:job"] == OTHER
-    assert after.by_frame[1001].sha256 == before.by_frame[1001].sha256
+    assert after.by_frame[1001].blake3 == before.by_frame[1001].blake3
 
 
 def test_a_job_without_frames_is_forgotten():
@@ -155,9 +155,9 @@ def test_what_is_no_record_is_refused_with_a_sentence(tmp_path, content):
 def test_a_wrong_field_is_named(tmp_path):
     path = tmp_path / "a.1-2.provenance.json"
     document = json.loads(record_bytes(record_with([1])))
-    document["frames"][0]["sha256"] = "short"
+    document["frames"][0]["blake3"] = "short"
     path.write_text(json.dumps(document))
-    with pytest.raises(UnreadableFileError, match=r"frames\[0\].sha256"):
+    with pytest.raises(UnreadableFileError, match=r"frames\[0\].blake3"):
         read_record(path)
     with pytest.raises(MissingFileError):
         read_record(tmp_path / "none.provenance.json")

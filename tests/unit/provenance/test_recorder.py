@@ -123,7 +123,7 @@ def test_the_hash_list_is_one_of_the_standard(source: str, tmp_path: Path) -> No
     assert [child.tag for child in root[0]] == [f"{name}creationdate", f"{name}hostname", f"{name}tool"]
     assert root[1][0].text == "in-place"
     for entry in root[2]:
-        assert [child.tag.removeprefix(name) for child in entry] in (["path", "sha1"], ["path", "c4"])
+        assert [child.tag.removeprefix(name) for child in entry] in (["path", "xxh128"], ["path", "c4"])
         file = tmp_path / "out" / str(entry[0].text)
         assert int(str(entry[0].get("size"))) == file.stat().st_size
         assert entry[1].get("action") == "original"

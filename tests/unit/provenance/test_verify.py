@@ -133,8 +133,8 @@ def forge_frame(folder: Path) -> None:
     """The entry in the list is another one, and the chain fits."""
     path = record_file(folder)
     record = read_record(path)
-    listed = [Listed(file.file, file.size, "sha1", file.sha1) for file in record.files]
-    listed[1] = Listed(listed[1].path, listed[1].size, "sha1", "0" * 40)
+    listed = [Listed(file.file, file.size, "xxh128", file.xxh128) for file in record.files]
+    listed[1] = Listed(listed[1].path, listed[1].size, "xxh128", "0" * 32)
     content = path.read_bytes()
     write_list(folder, [*listed, Listed(path.name, len(content), "c4", c4_id(content))])
 
@@ -162,7 +162,7 @@ def forge_graph(folder: Path) -> None:
 
 def unlist_record(folder: Path) -> None:
     record = read_record(record_file(folder))
-    write_list(folder, [Listed(file.file, file.size, "sha1", file.sha1) for file in record.files])
+    write_list(folder, [Listed(file.file, file.size, "xxh128", file.xxh128) for file in record.files])
 
 
 def only_list(folder: Path) -> Path:
@@ -209,7 +209,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
         "record-altered",
     ),
     "a frame's hash in the record": (
-        lambda f: edit_record(f, lambda d: d["frames"][1].update(sha256="0" * 64)),
+        lambda f: edit_record(f, lambda d: d["frames"][1].update(blake3="0" * 64)),
         "record-altered",
     ),
     "a space in the record": (lambda f: replace_in(record_file(f), b'"id": ', b'"id":  '), "record-altered"),
@@ -223,7 +223,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a total, with a list": (forge_summary, "record-inconsistent"),
     "the graph, with a list": (forge_graph, "record-inconsistent"),
     "the record unlisted": (unlist_record, "record-unlisted"),
-    "a hash in the list": (lambda f: replace_in(only_list(f), b"<sha1", b"<sha1 "), "list-altered"),
+    "a hash in the list": (lambda f: replace_in(only_list(f), b"<xxh128", b"<xxh128 "), "list-altered"),
     "the chain": (lambda f: replace_in(f / "ascmhl" / CHAIN, b"<c4>c4", b"<c4>c5"), "list-altered"),
     "the list removed": (lambda f: only_list(f).unlink(), "list-altered"),
     "the chain removed": (lambda f: (f / "ascmhl" / CHAIN).unlink(), "list-altered"),

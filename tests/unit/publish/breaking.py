@@ -71,10 +71,9 @@ class Shot:
             if after is not before:
                 self.frame(number).unlink()
                 write_plate(after, self.frame(number))
-            found = file_hashes(self.frame(number), sha1=True)
-            hashes[number] = {
-                "size": found.size, "sha256": found.sha256, "sha1": found.sha1, "pixels": pixel_hash(self.frame(number))
-            }  # fmt: skip
+            found = file_hashes(self.frame(number), listed=True)
+            pixels = pixel_hash(self.frame(number))
+            hashes[number] = {"size": found.size, "blake3": found.blake3, "xxh128": found.xxh128, "pixels": pixels}
         self.rewrite(
             lambda record: record.model_copy(
                 update={"frames": tuple(entry.model_copy(update=hashes[entry.frame or 0]) for entry in record.frames)}
@@ -213,7 +212,7 @@ def only_source_changed(number: int, plate: Plate) -> Plate:
 
 def swap(shot: Shot) -> None:
     def other(record: Record) -> Record:
-        frames = tuple(entry.model_copy(update={"sha256": "0" * 64, "pixels": "0" * 64}) for entry in record.frames)
+        frames = tuple(entry.model_copy(update={"blake3": "0" * 64, "pixels": "0" * 64}) for entry in record.frames)
         return record.model_copy(update={"id": "00000000-0000-4000-8000-000000000000", "frames": frames})
 
     shot.rewrite(other)

@@ -3,7 +3,6 @@
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import random
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xxhash import xxh3_128
 
 import understudy
 from understudy.contracts.errors import (
@@ -127,7 +127,7 @@ def test_the_hash_list_of_a_version_covers_exactly_its_files(work: Path, tmp_pat
     for name, listed in found.files.items():
         content = (done.folder / name).read_bytes()
         assert listed.size == len(content)
-        assert listed.value == (c4_id(content) if listed.kind == "c4" else hashlib.sha1(content).hexdigest())
+        assert listed.value == (c4_id(content) if listed.kind == "c4" else xxh3_128(content).hexdigest())
     assert [one.name for one in done.version.representations] == ["exr", "provenance", "h264", "hashlist"]
     assert set(done.version.representations[-1].files) == {found.path.name, "ascmhl_chain.xml"}
     assert integrate(_listing(work), tmp_path / "root").already, "the list does not make a version"
@@ -211,7 +211,7 @@ def test_a_number_that_is_burnt_in_is_kept_or_refused(work: Path, tmp_path: Path
 
 def test_a_file_that_is_not_the_checked_one_is_refused(work: Path, tmp_path: Path) -> None:
     listing = _listing(work)
-    first = listing.representations[0].model_copy(update={"sha256": {"comp.1002.exr": "0" * 64}})
+    first = listing.representations[0].model_copy(update={"blake3": {"comp.1002.exr": "0" * 64}})
     with pytest.raises(QualityGateError, match="not the file that was checked"):
         integrate(listing.model_copy(update={"representations": (first,)}), tmp_path / "root")
     assert not (tmp_path / "root").exists()

@@ -205,7 +205,7 @@ def _stale(subject: Subject, record: Record) -> Iterator[Finding]:
             for file in entry.files:
                 path = input_path(entry.pattern, file.file)
                 try:
-                    if path.exists() and file_hashes(path).sha256 != file.sha256:
+                    if path.exists() and file_hashes(path).blake3 != file.blake3:
                         changed.append(file)
                 except InputError:
                     changed.append(file)
