@@ -7,6 +7,7 @@ from importlib import metadata
 from types import ModuleType
 
 from understudy.contracts.errors import DeviceUnavailableError, PackError
+from understudy.runtimes.machine import gpu_name
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -113,6 +114,8 @@ def cuda_problem(text: str) -> str:
 def settled_device(device: str, got: tuple[str, ...], *, has_cuda: bool) -> tuple[str, str]:
     """Where a session really runs, and the note that says so when it is not what was asked for.
 
+    A machine without a GPU and a build without CUDA are made for each other: with ``auto`` that is no news.
+
     Args:
         device: What was asked for.
         got: The session's own answer.
@@ -127,4 +130,5 @@ def settled_device(device: str, got: tuple[str, ...], *, has_cuda: bool) -> tupl
     if device.startswith("cuda"):
         fix = "check nvidia-smi and pip install 'understudy[gpu]', or choose the device cpu"
         raise DeviceUnavailableError(reason, where=f"device {device}", fix=fix)
-    return "cpu", f"runs on the CPU: {reason}" if device == "auto" else ""
+    missed = device == "auto" and (has_cuda or gpu_name(0) != "")
+    return "cpu", f"runs on the CPU: {reason}" if missed else ""

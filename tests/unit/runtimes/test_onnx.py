@@ -213,10 +213,17 @@ def test_cuda_asked_for_by_name_is_never_replaced(tmp_path: Path) -> None:
             DeviceUnavailableError, match=r"built without CUDA; pip uninstall onnxruntime and pip install"
         ):
             load_model(pack, device=device)
-    loaded = load_model(pack, device="auto")
-    assert (loaded.device, loaded.providers) == ("cpu", (providers.CPU,))
-    assert "runs on the CPU" in loaded.note
     assert load_model(pack, device="cpu").note == ""
+
+
+@pytest.mark.parametrize("gpu", ["", "NVIDIA L4 (8.9)"])
+def test_a_gpu_that_stands_idle_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu: str) -> None:
+    if providers.CUDA in onnx_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    monkeypatch.setattr(providers, "gpu_name", lambda _index: gpu)
+    loaded = load_model(onnx_pack(tmp_path / "mine", double()), device="auto")
+    assert (loaded.device, loaded.providers) == ("cpu", (providers.CPU,))
+    assert ("runs on the CPU" in loaded.note) == bool(gpu)
 
 
 def test_a_session_that_fell_back_is_found_out() -> None:
