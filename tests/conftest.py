@@ -19,8 +19,9 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A ledger and costs of their own for tests and the processes they start: the user's are not theirs to fill."""
+    """Ledger, cache and costs of their own for tests and the processes they start: the user's stay as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNDERSTUDY_LEDGER", str(tmp_path_factory.mktemp("ledger") / "ledger.sqlite"))
         patch.setenv("UNDERSTUDY_COSTS", str(tmp_path_factory.mktemp("costs") / "costs.json"))
+        patch.setenv("UNDERSTUDY_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

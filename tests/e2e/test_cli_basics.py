@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 
 _PACKAGE = Path(understudy.__file__).parents[1]
 _COMMANDS = [
+    "cache",
     "demo",
     "doctor",
     "inspect",

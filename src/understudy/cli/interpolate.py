@@ -51,6 +51,7 @@ def interpolate(
     container: o.Container = "plain",
     redo: o.Redo = False,
     dry_run: o.DryRun = False,
+    cache_gb: o.CacheGb = None,
     rights: o.RightsFile = "",
     no_record: o.NoRecord = False,
     ocio: o.Ocio = "",
@@ -111,6 +112,7 @@ def interpolate(
         draft=draft,
         redo=redo,
         dry_run=dry_run,
+        cache_gb=cache_gb,
         rights=rights,
         no_record=no_record,
     )

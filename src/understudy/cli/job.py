@@ -94,6 +94,7 @@ def run_graph(
     rights: str = "",
     no_record: bool = False,
     part: str = "",
+    cache_gb: float | None = None,
 ) -> None:
     """Renders a graph and tells a person or a program how it goes.
 
@@ -103,6 +104,7 @@ def run_graph(
     from understudy.cli.progress import JsonLines, ProgressBar
     from understudy.cli.record_options import with_record_options
     from understudy.contracts.engine import Control
+    from understudy.graph.plate_cache import default_cache
     from understudy.graph.render import render_graph
     from understudy.packs.policy import find_policy
     from understudy.provenance.recorder import Recorder
@@ -147,6 +149,7 @@ def run_graph(
                 policy=rules,
                 witness=Recorder(rules.document.record.source_types if rules else None),
                 part=part,
+                cache=default_cache(cache_gb),
             )
 
 

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from understudy import __version__
+from understudy.cli.cache import cache_app
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
 from understudy.cli.inspect import inspect
@@ -87,6 +88,7 @@ _WORK = (demo, upscale, interpolate, motion, relight, render)
 for _command in (*_WORK, submit, serve, inspect, doctor, publish, review, integrate, train):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
+app.add_typer(cache_app, name="cache")
 app.add_typer(provenance_app, name="provenance")
 app.add_typer(tokens_app, name="tokens")
 

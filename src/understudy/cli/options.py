@@ -50,6 +50,16 @@ Compression = Annotated[
 ]
 Container = Annotated[str, typer.Option("--container", metavar="KIND", help="plain, or aces for SMPTE ST 2065-4.")]
 Redo = Annotated[bool, typer.Option("--redo", help="Make frames again that are there and right.")]
+CacheGb = Annotated[
+    float | None,
+    typer.Option(
+        "--cache-gb",
+        metavar="GB",
+        min=0,
+        help="The most that results kept for later renders take, 10^9 bytes; 0: keep and take none. When left out "
+        "$UNDERSTUDY_CACHE_GB, else 20, or a tenth of the free disk where that is less.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be rendered and why, and render nothing.")]
 Ocio = Annotated[str, typer.Option("--ocio", metavar="CONFIG", help="OCIO config; $OCIO or the pinned one otherwise.")]
 Server = Annotated[

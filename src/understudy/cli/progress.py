@@ -135,6 +135,8 @@ class ProgressBar:
         parts = [f"{count} frame{'' if count == 1 else 's'} in {event['seconds']:.1f} s"]
         if event["skipped"]:
             parts.append(f"{event['skipped']} were there already")
+        if event.get("cached"):
+            parts.append(f"{event['cached']} results from earlier renders")
         if event["max_in"] is not None and event["max_out"] is not None:
             parts.append(f"in max {event['max_in']:.1f} → out max {event['max_out']:.1f}")
         parts.append(f"clamped {event['clamped']} px")

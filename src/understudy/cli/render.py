@@ -16,6 +16,7 @@ def render(
     draft: o.Draft = False,
     redo: o.Redo = False,
     dry_run: o.DryRun = False,
+    cache_gb: o.CacheGb = None,
     rights: o.RightsFile = "",
     no_record: o.NoRecord = False,
     device: o.Device = "auto",
@@ -42,6 +43,7 @@ def render(
         draft=draft,
         redo=redo,
         dry_run=dry_run,
+        cache_gb=cache_gb,
         rights=rights,
         no_record=no_record,
     )

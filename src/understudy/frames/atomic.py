@@ -22,18 +22,21 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MARGIN = 64 * 1024
 """A disk with less free than this after a failed write is called full."""
 
+_live: set[Path] = set()
+_live_lock = threading.Lock()
 _swept: set[str] = set()
 _sweep_lock = threading.Lock()
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Gives a temporary path to write; on success it replaces ``path``, on any failure nothing is left of it.
 
     Creates missing folders. Temporaries of processes of this host that died are removed once per folder and process.
 
     Args:
         path: Where the finished file belongs.
+        durable: The file is whole even where the machine stops right after; costs a flush of the disk.
 
     Raises:
         OutputError: The folder can't be made or written, or the disk is full; a file that was at ``path`` is untouched.
@@ -47,12 +50,16 @@ def atomic(path: Path) -> Iterator[Path]:
     _sweep(path.parent)
     # Writers choose the format by the extension, so the temporary keeps it.
     temporary = path.parent / f"{_PREFIX}{_HOST}-{os.getpid()}-{next(_COUNTER)}{path.suffix}"
+    with _live_lock:
+        _live.add(temporary)
     try:
         yield temporary
-        _sync(temporary)
+        if durable:
+            _sync(temporary)
         temporary.replace(path)
-        with suppress(OSError):  # some network file systems can't sync a folder
-            _sync(path.parent)
+        if durable:
+            with suppress(OSError):  # some network file systems can't sync a folder
+                _sync(path.parent)
     except OSError as error:
         raise failure(path, error) from None
     except OutputError as error:
@@ -60,6 +67,16 @@ def atomic(path: Path) -> Iterator[Path]:
             raise failure(path, OSError(errno.ENOSPC, "")) from None
         raise error from None
     finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        with _live_lock:
+            _live.discard(temporary)
+
+
+def abandon() -> None:
+    """Removes every temporary of this process and has it make no more: for one that is about to end at once."""
+    _live_lock.acquire()  # and never let go: who wants to write from now on waits until the process has ended
+    for temporary in _live:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 

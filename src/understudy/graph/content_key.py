@@ -119,6 +119,8 @@ class ContentKeys:
         parts: dict[str, list[str]] = {}
         for key in self._closure(source, set()):
             parts.setdefault(key[0], []).append(self._own_part(key))
+            for other, said in self._plan.steps[key[0]].cause(key[1]).others.items():
+                parts.setdefault(other, []).append(_digest(said))
         short = {node: _digest(sorted(set(found)))[:_PART_DIGITS] for node, found in parts.items()}
         said = {key: fact for key, fact in facts.items() if key != "frame"}
         return ContentKey(
@@ -134,8 +136,9 @@ class ContentKeys:
         """
         if key not in self._keys:
             name, frame = key
-            needs = [self.of_plate(need) for need in self._plan.steps[name].needs(frame)]
-            self._keys[key] = _digest([self._shared, self._own_part(key), needs])
+            step = self._plan.steps[name]
+            needs = [self.of_plate(need) for need in step.needs(frame)]
+            self._keys[key] = _digest([self._shared, self._own_part(key), step.cause(frame).others, needs])
         return self._keys[key]
 
     def _own_part(self, key: Key) -> str:

@@ -22,8 +22,9 @@ step       ``node``, ``frame``, ``done``, ``total``: progress within a frame; ``
 timings    ``node``, ``frame``, ``request_id``: what a service says of one request: ``receive_s`` until its pixels were
            there, ``queue_s`` waiting for a worker, ``run_s`` on it
 frame      ``node`` (the write), ``frame``, ``file``, ``done``, ``total``, ``seconds``, ``confidence``, ``skipped``,
-           ``report``
-done       ``frames``, ``skipped``, ``seconds``, ``max_in``, ``max_out``, ``clamped``, ``confidence``
+           ``report``, ``cached`` (nodes whose results were taken from earlier renders)
+done       ``frames``, ``skipped``, ``seconds``, ``max_in``, ``max_out``, ``clamped``, ``confidence``,
+           ``cached`` (how many results were taken from earlier renders)
 error      ``kind``, ``problem``, ``where``, ``fix``, ``exit_code``; ``request_id`` where a service may have logged more
 =========  ==========================================================================================================
 """

@@ -42,8 +42,12 @@ def default_ledger() -> Path | None:
     given = os.environ.get("UNDERSTUDY_LEDGER")
     if given:
         return Path(given).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return None if on_network_disk(cache) else cache / "understudy" / "ledger.sqlite"
+    return None if on_network_disk(user_cache()) else user_cache() / "ledger.sqlite"
+
+
+def user_cache() -> Path:
+    """This program's folder in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "understudy"
 
 
 def on_network_disk(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:

@@ -16,10 +16,12 @@ from understudy.contracts.plate import MetadataValue
 from understudy.graph.content_key import ContentKeys
 from understudy.graph.document import Graph
 from understudy.graph.events import Listener
+from understudy.graph.kept_results import KeptResults, nodes_to_keep
 from understudy.graph.ledger import Ledger, default_ledger
 from understudy.graph.paths import with_absolute_files
 from understudy.graph.pins import pin_packs
 from understudy.graph.plan import Plan, plan_graph
+from understudy.graph.plate_cache import PlateCache
 from understudy.graph.rights import judged, require_rights, tell_rights
 from understudy.graph.standing import Output, Standing, keys_of, standings, told
 from understudy.graph.steps.step import Setting
@@ -37,6 +39,7 @@ class PreparedJob:
         color: The OCIO config.
         facts: What every header says of the job.
         keys: The content keys of its outputs.
+        kept: Results of earlier renders; None for none.
     """
 
     plan: Plan
@@ -45,6 +48,7 @@ class PreparedJob:
     color: ColorConfig
     facts: Mapping[str, MetadataValue]
     keys: ContentKeys
+    kept: KeptResults | None = None
 
     def standings(self, ledger: Ledger, *, present_only: bool) -> dict[Output, Standing]:
         """How the outputs stand; with ``present_only`` just those whose file is there, which spares hashing inputs."""
@@ -67,6 +71,7 @@ def prepare(
     files: FileRules = ANY_FILE,
     policy: ShowPolicy | None = None,
     part: str = "",
+    cache: PlateCache | None = None,
 ) -> PreparedJob:
     """Settles config, packs and plan; see ``render_graph`` for the arguments and what is refused."""
     info = judged(engine.info(), policy)
@@ -77,24 +82,21 @@ def prepare(
     packs = pin_packs(graph, info, draft=draft)
     require_rights(graph, packs)
     pins = {name: pack.pin for name, pack in packs.items()}
+    shared = {"version": __version__, "ocio": color.cache_id, "device": _device_class(info)}
+    kept = None if cache is None else KeptResults(cache, nodes_to_keep(graph), shared)
     setting = Setting(
-        engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files
+        engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files, kept=kept
     )
     plan = plan_graph(graph, setting, frames=frames, part=part)
     tell_rights(packs, info, policy, listener)
-    shared = {
-        "version": __version__,
-        "ocio": color.cache_id,
-        "device": info.device.partition(":")[0],
-        "draft": draft,
-    }
     return PreparedJob(
         plan=plan,
         packs=packs,
         info=info,
         color=color,
         facts=_facts(graph, packs, color, draft=draft),
-        keys=ContentKeys(plan, shared, lambda path: ledger.contents([path])[path]),
+        keys=ContentKeys(plan, {**shared, "draft": draft}, lambda path: ledger.contents([path])[path]),
+        kept=kept,
     )
 
 
@@ -139,6 +141,14 @@ def survey_graph(
         found = job.standings(ledger, present_only=False)
     tell_standings(found, listener)
     return found
+
+
+def _device_class(info: EngineInfo) -> str:
+    """What the pixels of a model depend on: ``auto`` is another device on another machine."""
+    device = info.device.partition(":")[0]
+    if device != "auto":
+        return device
+    return "cuda" if "CUDAExecutionProvider" in info.providers else "cpu"
 
 
 def _facts(graph: Graph, packs: Mapping[str, PackInfo], color: ColorConfig, *, draft: bool) -> dict[str, MetadataValue]:

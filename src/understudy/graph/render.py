@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
 from understudy.graph.ledger import Ledger, default_ledger, stamp_of
 from understudy.graph.pipeline import Pipeline, Writers
+from understudy.graph.plate_cache import PlateCache
 from understudy.graph.prepare import PreparedJob, prepare, tell_standings
 from understudy.graph.standing import Output, State
 from understudy.graph.steps.read import ReadStep
@@ -46,6 +47,7 @@ class Summary:
         max_out: Largest color value that was written.
         clamped: Samples that an output type could not hold.
         confidence: Mean confidence of the frames that have one.
+        cached: Results of roles that were not computed but taken from earlier renders.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Summary:
     max_out: float | None = None
     clamped: int = 0
     confidence: float | None = None
+    cached: int = 0
 
 
 def render_graph(
@@ -72,6 +75,7 @@ def render_graph(
     policy: ShowPolicy | None = None,
     witness: Witness = NOBODY,
     part: str = "",
+    cache: PlateCache | None = None,
 ) -> Summary:
     """Renders every write node. Outputs that are there, whole and of the wanted content key are left alone.
 
@@ -88,6 +92,7 @@ def render_graph(
         policy: Which packs the caller's show allows, beside the engine's own policy; None for any.
         witness: Puts what is made on record; asked only where the graph does not say ``record: false``.
         part: Only these of the job's frames, where it is shared out; see ``plan_graph``.
+        cache: Results of earlier renders, of which what can be is taken, unless ``redo`` is set; None for none.
 
     Raises:
         ForbiddenError: A file may not be touched.
@@ -115,6 +120,7 @@ def render_graph(
             files=files,
             policy=policy,
             part=part,
+            cache=None if redo else cache,
         )
         found = {} if redo else job.standings(ledger, present_only=True)
         listener(
@@ -139,7 +145,7 @@ def render_graph(
             listener=listener,
         )
         render = _Render(job, ledger, listener, control, witness)
-        with witness.watching(scene):
+        with witness.watching(scene), closing(job.kept) if job.kept else nullcontext():
             summary = render.run(tuple(output for output, how in found.items() if how.state is State.DONE))
     summary.seconds = time.monotonic() - started
     listener(
@@ -152,6 +158,7 @@ def render_graph(
             "max_out": summary.max_out,
             "clamped": summary.clamped,
             "confidence": summary.confidence,
+            "cached": summary.cached,
         }
     )
     return summary
@@ -164,6 +171,7 @@ class _Render:
         self._plan = job.plan
         self._facts = job.facts
         self._keys = job.keys
+        self._kept = job.kept
         self._ledger = ledger
         self._began_ns = time.time_ns() - _TICK_NS
         self._listener = listener
@@ -188,14 +196,18 @@ class _Render:
                 self._measure_inputs(made_from)
                 seconds, last = time.monotonic() - last, time.monotonic()
                 write = self._plan.writes[name]
+                cached = self._kept.taken() if self._kept else ()
+                self._summary.cached += len(cached)
                 facts = {**self._facts_of(outcome), **self._witness.header(Made(name, frame, outcome, made_from))}
                 writers.submit(
                     partial(self._write, write, frame, outcome.plate, facts),
-                    partial(self._written, write, frame, seconds, outcome.confidence, outcome.report),
+                    partial(self._written, write, frame, seconds, outcome.confidence, outcome.report, cached),
                     outcome.plate.nbytes,
                 )
                 del outcome, made_from
             writers.finish()
+            if self._kept:
+                self._kept.finish()
         finally:
             writers.close()
         if self._confidences:
@@ -238,6 +250,7 @@ class _Render:
         seconds: float,
         confidence: float | None,
         report: Mapping[str, Any],
+        cached: tuple[str, ...],
         both: tuple[Written, str],
     ) -> None:
         written, key = both
@@ -258,13 +271,22 @@ class _Render:
                 self._noted.add((write.name, note))
                 self._listener({"event": "warning", "node": write.name, "frame": frame, "message": note})
         told = {name: value for name, value in report.items() if name != "machine"}  # the record has it
-        self._tell(write, frame, {"seconds": round(seconds, 3), "confidence": confidence, "report": told})
+        self._tell(
+            write,
+            frame,
+            {
+                "seconds": round(seconds, 3),
+                "confidence": confidence,
+                "report": told,
+                "cached": list(dict.fromkeys(cached)),
+            },
+        )
 
     def _skip(self, outputs: tuple[Output, ...]) -> None:
         for name, frame in outputs:
             self._witness.skipped(name, frame)
             self._summary.skipped += 1
-            facts: Event = {"seconds": 0.0, "confidence": None, "report": {}, "skipped": True}
+            facts: Event = {"seconds": 0.0, "confidence": None, "report": {}, "cached": [], "skipped": True}
             self._tell(self._plan.writes[name], frame, facts)
 
     def _tell(self, write: WriteStep, frame: Frame, facts: Event) -> None:

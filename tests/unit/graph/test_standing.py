@@ -165,3 +165,31 @@ def test_a_file_that_changes_during_the_render_leaves_no_key(
     render_graph(parse_graph(document, source="test"), engine, on_event=hear)
     assert any("changed while it was read" in message for message in messages)
     assert _states(document, engine, "large")[1004] == "unknown"
+
+
+def test_vectors_of_a_node_of_their_own_count(shot: Path, engine: Engine) -> None:
+    def document(pack: str) -> dict[str, Any]:
+        given = _document(shot)
+        given["nodes"]["vectors"] = {"type": "motion", "input": "plate", "pack": pack, "matte": "soft"}
+        matte = {"type": "read", "file": f"{shot}/m.%04d.exr", "colorspace": "ACEScg", "channels": ["R"]}
+        given["nodes"]["soft"] = matte
+        given["nodes"]["slow"]["vectors"] = "vectors"
+        return given
+
+    for frame in _FRAMES:
+        _write_frame(shot, frame, seed=frame + 100)
+        (shot / f"p.{frame}.exr").rename(shot / f"m.{frame}.exr")
+        _write_frame(shot, frame, seed=frame)
+    _render(document("dis-draft"), engine)
+    found = {frame: s for (node, frame), s in _survey(document("dis-good"), engine).items() if node == "retime"}
+    assert {frame for frame, s in found.items() if s.state is State.DONE} == {
+        1001,
+        1003,
+        1005,
+        1007,
+    }  # plates themselves
+    assert found[1002] == Standing(State.STALE, "node vectors changed")
+    assert _render(document("dis-good"), engine)["retime"] == 3
+    _write_frame(shot, 1009, seed=9)
+    (shot / "p.1009.exr").rename(shot / "m.1002.exr")
+    assert _render(document("dis-good"), engine)["retime"] == 1  # that between 1002 and 1003

@@ -97,7 +97,9 @@ class InterpolateStep:
         times = self._times[frame]
         numbers = range(min(times).__floor__(), max(times).__ceil__() + 1)
         keys = [at(self._source, number) for number in numbers]
-        if len(numbers) > 1 and not isinstance(self._vectors, MotionStep):
+        if isinstance(self._vectors, MotionStep):
+            keys += [key for first in numbers[:-1] for key in self._vectors.pair_needs(first)]
+        elif len(numbers) > 1:
             keys += [at(self._vectors, number) for number in numbers]
         return tuple(dict.fromkeys(keys))
 
@@ -110,7 +112,10 @@ class InterpolateStep:
         cuts = self._node.cuts
         inside = range(first + 1, max(times).__ceil__() + 1)
         facts["cuts"] = cuts if isinstance(cuts, str) else [cut - first for cut in cuts if cut in inside]
-        return Cause(facts={**facts, "times": [str(time - first) for time in times]})
+        others: dict[str, Mapping[str, Any]] = {}
+        if self._node.vectors and isinstance(self._vectors, MotionStep) and any(t.denominator > 1 for t in times):
+            others[self._vectors.name] = self._vectors.pair_facts()
+        return Cause(facts={**facts, "times": [str(time - first) for time in times]}, others=others)
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """One output frame."""

@@ -4,6 +4,7 @@
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,16 @@ class MotionStep:
         """The node and its pack; at the ends of the sequence a direction is missing."""
         assert frame is not None
         around = [other - frame for other in self._around(frame)]
-        return Cause(facts={**self._setting.facts(self._node, self.name), "around": around})
+        return Cause(facts={**self.pair_facts(), "around": around})
+
+    def pair_needs(self, first: int) -> tuple[Key, ...]:
+        """What ``pair`` reads of other nodes."""
+        keys = (at(self._source, first), at(self._source, first + 1))
+        return keys if self._matte is None else (*keys, at(self._matte, first))
+
+    def pair_facts(self) -> dict[str, Any]:
+        """What the node says that decides a pair."""
+        return {**self._setting.facts(self._node, self.name), "matte": self._matte is not None}
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
         """Both directions at one frame."""

@@ -16,6 +16,7 @@ from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import Plate
 from understudy.graph.document import RoleNode, inputs_of
 from understudy.graph.events import Listener
+from understudy.graph.kept_results import KeptResults
 
 Frame = int | None
 """An absolute frame number; None for a still."""
@@ -39,6 +40,7 @@ class Setting:
         control: Cancels.
         draft: The whole render is a draft.
         files: Which files may be touched.
+        kept: Results of earlier renders; None for none.
     """
 
     engine: Engine
@@ -48,6 +50,7 @@ class Setting:
     control: Control
     draft: bool = False
     files: FileRules = ANY_FILE
+    kept: KeptResults | None = None
 
     def facts(self, node: RoleNode, name: str) -> dict[str, Any]:
         """What a role node says that decides pixels, with the packs that play it; its inputs are told apart."""
@@ -87,7 +90,10 @@ class Setting:
             ocio_config=self.color.name,
             request_id=request_id,
         )
-        return self.engine.run(request, Control(progress, self.control.cancelled, warn, timed))
+        control = Control(progress, self.control.cancelled, warn, timed)
+        if self.kept is None:
+            return self.engine.run(request, control)
+        return self.kept.run(node, request, self.engine, control)
 
 
 class Step(Protocol):
@@ -135,10 +141,12 @@ class Cause:
     Attributes:
         facts: JSON values; equal facts, files and needs give equal pixels.
         files: Files whose content it takes.
+        others: What other nodes say that it runs itself instead of taking their plates, by node.
     """
 
     facts: Mapping[str, Any]
     files: tuple[Path, ...] = ()
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
