@@ -193,9 +193,16 @@ def test_a_draft_is_marked_and_never_taken_for_final(shot: Path, tmp_path: Path)
     )  # fmt: skip
     draft = events(understudy(*command, "--draft"))
     assert [event["id"] for event in draft if event["event"] == "pack"] == ["dis-draft"]
-    assert read_header(tmp_path / "v.1002.exr").metadata["understudy:draft"] == "1"
+    header = read_header(tmp_path / "v.draft.1002.exr")
+    assert header.metadata["understudy:draft"] == "1"
     assert events(understudy(*command))[-1]["skipped"] == 0
-    assert "understudy:draft" not in read_header(tmp_path / "v.1002.exr").metadata
+    final = read_header(tmp_path / "v.1002.exr")
+    assert "understudy:draft" not in final.metadata
+    assert final.parts[0].data_window == header.parts[0].data_window
+    coarser = events(understudy(*command, "--draft", "--draft-scale", "1/4"))[-1]
+    assert (coarser["frames"], coarser["skipped"]) == (1, 0)
+    assert "nothing is a draft" in understudy(*command, "--draft-scale", "1/4").stderr
+    assert "none of 1, 1/2, 1/3" in understudy(*command, "--draft", "--draft-scale", "0.7").stderr
 
 
 @pytest.mark.parametrize(

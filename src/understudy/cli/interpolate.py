@@ -42,6 +42,7 @@ def interpolate(
     out_colorspace: o.OutColorspace = "",
     frames: o.Frames = "",
     draft: o.Draft = False,
+    draft_scale: o.DraftScale = "",
     option: o.Options = [],  # noqa: B006 - typer's way to a repeated option
     kind: o.Kinds = [],  # noqa: B006
     missing: o.Missing = "error",
@@ -110,6 +111,7 @@ def interpolate(
         verbose=verbose,
         frames=frames,
         draft=draft,
+        draft_scale=draft_scale,
         redo=redo,
         dry_run=dry_run,
         cache_gb=cache_gb,

@@ -87,6 +87,7 @@ def run_graph(
     verbose: bool = False,
     frames: str = "",
     draft: bool = False,
+    draft_scale: str = "",
     redo: bool = False,
     dry_run: bool = False,
     transport: str = "auto",
@@ -104,6 +105,7 @@ def run_graph(
     from understudy.cli.progress import JsonLines, ProgressBar
     from understudy.cli.record_options import with_record_options
     from understudy.contracts.engine import Control
+    from understudy.graph.draft import with_draft_scale
     from understudy.graph.plate_cache import default_cache
     from understudy.graph.render import render_graph
     from understudy.packs.policy import find_policy
@@ -111,6 +113,8 @@ def run_graph(
 
     rules = find_policy(policy)
     graph = with_record_options(graph, rights=rights, no_record=no_record)
+    if draft_scale:
+        graph = with_draft_scale(graph, draft_scale, draft=draft)
     if dry_run:
         _survey(
             graph, device=device, server=server, as_json=as_json, frames=frames, draft=draft, policy=rules, part=part

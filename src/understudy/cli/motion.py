@@ -16,6 +16,7 @@ def motion(
     colorspace: o.Colorspace = "",
     frames: o.Frames = "",
     draft: o.Draft = False,
+    draft_scale: o.DraftScale = "",
     option: o.Options = [],  # noqa: B006 - typer's way to a repeated option
     kind: o.Kinds = [],  # noqa: B006
     missing: o.Missing = "error",
@@ -69,6 +70,7 @@ def motion(
         verbose=verbose,
         frames=frames,
         draft=draft,
+        draft_scale=draft_scale,
         redo=redo,
         dry_run=dry_run,
         rights=rights,

@@ -29,7 +29,17 @@ Part = Annotated[
     ),
 ]
 Pack = Annotated[str, typer.Option("--pack", metavar="ID", help="id, id@version or id@version#sha256.")]
-Draft = Annotated[bool, typer.Option("--draft", help="The pack's lighter stand-in; marked in the header.")]
+Draft = Annotated[
+    bool,
+    typer.Option(
+        "--draft",
+        help="Quick: at half the size with lighter packs, over the final's windows; OUT becomes x.draft.####.exr.",
+    ),
+]
+DraftScale = Annotated[
+    str,
+    typer.Option("--draft-scale", metavar="1/N", help="Size at which a draft is computed: 1/2, 1/4, to 1/8, or 1."),
+]
 Tile = Annotated[int, typer.Option("--tile", metavar="PX", min=0, help="Tile side in input pixels; 0: chosen.")]
 Options = Annotated[
     list[str], typer.Option("--option", "-o", metavar="NAME=VALUE", help="A knob of the pack; may be repeated.")

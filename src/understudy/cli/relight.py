@@ -56,6 +56,7 @@ def relight(
     out_colorspace: o.OutColorspace = "",
     frames: o.Frames = "",
     draft: o.Draft = False,
+    draft_scale: o.DraftScale = "",
     option: o.Options = [],  # noqa: B006 - typer's way to a repeated option
     kind: o.Kinds = [],  # noqa: B006
     missing: o.Missing = "error",
@@ -128,6 +129,7 @@ def relight(
         verbose=verbose,
         frames=frames,
         draft=draft,
+        draft_scale=draft_scale,
         redo=redo,
         dry_run=dry_run,
         rights=rights,

@@ -105,12 +105,14 @@ def _config_of(subject: "Subject") -> str:
 
 def _labels(subject: "Subject", config: "ColorConfig", version: str, display: str, view: str, colorspace: str) -> Any:
     from understudy.review.labels import Labels
-    from understudy.review.of_record import labels_of
+    from understudy.review.of_record import is_draft, labels_of, marked_draft
 
     record = subject.record
     space = colorspace or next((job.color.output for job in record.jobs.values()), "") if record else colorspace
     shown = config.display_view(space or config.scene_linear, display, view)
     color = f"{space} to {shown[0]}, {shown[1]}" if space else ", ".join(shown)
     if record:
-        return labels_of(record, name=subject.name, version=version, color=color)
-    return Labels(name=subject.name, version=version, color=color)
+        labels = labels_of(record, name=subject.name, version=version, color=color)
+    else:
+        labels = Labels(name=subject.name, version=version, color=color)
+    return marked_draft(labels) if any(map(is_draft, map(subject.path, subject.there))) else labels

@@ -18,6 +18,7 @@ def upscale(
     out_colorspace: o.OutColorspace = "",
     frames: o.Frames = "",
     draft: o.Draft = False,
+    draft_scale: o.DraftScale = "",
     option: o.Options = [],  # noqa: B006 - typer's way to a repeated option
     kind: o.Kinds = [],  # noqa: B006
     tile: o.Tile = 0,
@@ -73,6 +74,7 @@ def upscale(
         verbose=verbose,
         frames=frames,
         draft=draft,
+        draft_scale=draft_scale,
         redo=redo,
         dry_run=dry_run,
         rights=rights,

@@ -19,6 +19,7 @@ from understudy.contracts.lights import LightRig
 from understudy.contracts.manifest import OptionValue
 from understudy.contracts.paths import ConfigPath, InputPath, OutputPath
 from understudy.contracts.shot_rights import ShotRights
+from understudy.graph.draft_settings import DraftSettings
 
 SCHEMA = "understudy.graph/1"
 
@@ -84,8 +85,8 @@ class _RoleNode(_Part):
         pack: ``id``, ``id@version`` or ``id@version#sha256``; empty takes the role's default.
         options: The pack's own knobs, by name.
         kinds: Channel-name patterns such as ``puzzle.*`` to channel kinds, over the built-in rules.
-        quality: ``draft`` takes the pack's lighter stand-in.
-        tile: Tile side in input pixels; 0: chosen.
+        quality: ``draft`` computes it at the draft's scale with the pack's lighter stand-in.
+        tile: Tile side in pixels of what is computed (in a draft, of the smaller picture); 0: chosen.
     """
 
     input: str = Field(min_length=1)
@@ -341,6 +342,7 @@ class Graph(_Part):
         rights: Talent, use, consents, approval; goes into the record of the render.
         record: A record of provenance is written beside the frames.
         lock: What packs and config were settled to; written by ``understudy submit``. It takes no part in the digest.
+        draft: How drafts are made.
         nodes: Nodes by name.
     """
 
@@ -353,6 +355,7 @@ class Graph(_Part):
     rights: ShotRights | None = None
     record: bool = True
     lock: Lock | None = None
+    draft: DraftSettings = DraftSettings()
     nodes: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], Node] = Field(min_length=1)
 
     @property
@@ -381,11 +384,11 @@ def inputs_of(node: Node) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-_BESIDE_PIXELS = ("frames", "handles", "rights", "record", "lock")
+_BESIDE_PIXELS = ("frames", "handles", "rights", "record", "lock", "draft")
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
-    """SHA-256 of a graph's canonical JSON; which frames, their rights and the names of output files are left out.
+    """SHA-256 of a graph's canonical JSON; frames, rights, names of outputs and the scale of drafts are left out.
 
     Args:
         document: What ``Graph.document`` gave.

@@ -5,22 +5,30 @@
 whole render is one, or when a node that it is made from says ``quality: draft``.
 """
 
+import math
 import os
 import re
-from fractions import Fraction
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from understudy.contracts.errors import GraphError
+from pydantic import ValidationError
+
+from understudy.contracts.channels import ChannelKind
+from understudy.contracts.engine import PackInfo
+from understudy.contracts.errors import GraphError, UsageError
+from understudy.contracts.manifest import OptionValue
 from understudy.frames.sequence import numbered_file, split_pattern
-from understudy.graph.document import Graph, WriteNode, inputs_of
+from understudy.graph.document import Graph, InterpolateNode, Node, RoleNode, WriteNode, inputs_of
+from understudy.graph.draft_settings import DraftSettings
+from understudy.graph.pins import motion_key
+from understudy.roles.proxy import Proxy
 
 DRAFT_HEADER = "understudy:draft"
 """The header attribute of a draft; ``1``, and never in a final."""
 
-DRAFT_SCALE = Fraction(1, 2)
-"""Size of a draft's pictures while they are computed, over the final's, where nobody says another."""
-
 _WORD = "draft"
+_PIXELS = "px"
 _DRAFT_HEAD = re.compile(r"(^|[^A-Za-z0-9])draft\.$")
 
 
@@ -69,11 +77,90 @@ def drafted_nodes(graph: Graph, *, draft: bool) -> frozenset[str]:
     def drafted(name: str) -> bool:
         if name not in found:
             node = graph.nodes[name]
-            own = getattr(node, "quality", "final") == "draft"
-            found[name] = own or any(drafted(source) for source in inputs_of(node).values())
+            found[name] = is_draft_node(node) or any(drafted(source) for source in inputs_of(node).values())
         return found[name]
 
     return frozenset(name for name in graph.nodes if drafted(name))
+
+
+def is_draft_node(node: Node) -> bool:
+    """Whether a node says ``quality: draft``."""
+    return isinstance(node, RoleNode) and node.quality == "draft"
+
+
+def with_draft_scale(graph: Graph, scale: str, *, draft: bool) -> Graph:
+    """The document with another scale of drafts.
+
+    Args:
+        graph: The document.
+        scale: One over a whole number.
+        draft: The whole render is a draft.
+
+    Raises:
+        UsageError: It is no scale for drafts, or nothing is a draft.
+    """
+    if not drafted_nodes(graph, draft=draft):
+        raise UsageError("nothing is a draft", where="--draft-scale", fix="say --draft too")
+    try:
+        settings = DraftSettings.model_validate({"scale": scale})
+    except ValidationError as error:
+        raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, "), where="--draft-scale") from None
+    return graph.model_copy(update={"draft": settings})
+
+
+def make_proxy(graph: Graph) -> Proxy:
+    """How a graph's drafts are made smaller; what its nodes say of channel kinds holds for all of it."""
+    kinds: dict[str, ChannelKind] = {}
+    for node in graph.nodes.values():
+        for pattern, kind in getattr(node, "kinds", {}).items():
+            kinds.setdefault(pattern, kind)
+    return Proxy(factor=graph.draft.scale.denominator, kinds=kinds)
+
+
+def job_of_draft(graph: Graph, *, draft: bool) -> tuple[str, ...]:
+    """What a job's digest says of drafts: nothing of a final; else how much of it is a draft, and its scale."""
+    if not drafted_nodes(graph, draft=draft):
+        return ()
+    return ("whole" if draft else "nodes", str(graph.draft.scale))
+
+
+def with_draft_options(graph: Graph, packs: Mapping[str, PackInfo], *, draft: bool) -> Graph:
+    """The document with the options that draft nodes' packs are really given.
+
+    Lengths in pixels shrink with the pictures, and a stand-in is not asked for knobs that only the pack it stands in
+    for has.
+
+    Args:
+        graph: The document.
+        packs: The pack of each node; ``<node>.motion`` for the motion pack of an interpolation.
+        draft: The whole render is a draft.
+    """
+    factor = graph.draft.scale.denominator
+    nodes: dict[str, Node] = {}
+    for name, node in graph.nodes.items():
+        changes: dict[str, Any] = {}
+        if isinstance(node, RoleNode) and (draft or is_draft_node(node)):
+            changes["options"] = _draft_options(node.options, packs[name], node.pack, factor)
+            if isinstance(node, InterpolateNode) and motion_key(name) in packs:
+                pack = packs[motion_key(name)]
+                changes["motion_options"] = _draft_options(node.motion_options, pack, node.motion_pack, factor)
+        nodes[name] = node.model_copy(update=changes)
+    return graph.model_copy(update={"nodes": nodes})
+
+
+def _draft_options(given: Mapping[str, OptionValue], pack: PackInfo, asked: str, factor: int) -> dict[str, OptionValue]:
+    specs = pack.manifest.get("options", {})
+    stands_in = pack.pin.id != re.split("[@#]", asked)[0]
+    options = {name: value for name, value in given.items() if name in specs or not stands_in}
+    for name, spec in specs.items():
+        value = options.get(name, spec["default"])
+        if factor == 1 or spec.get("unit") != _PIXELS or isinstance(value, (bool, str)):
+            continue
+        least = -math.inf if spec.get("minimum") is None else spec["minimum"]
+        small = max(value / factor, least)
+        # A length of some pixels must not become none of them.
+        options[name] = small if spec["type"] == "float" else max(round(small), min(value, 1))
+    return options
 
 
 def output_file(graph: Graph, write: str, *, draft: bool) -> str:

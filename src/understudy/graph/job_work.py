@@ -68,17 +68,18 @@ class JobWork:
     spans: Mapping[str, int]
 
 
-def read_label(step: Step) -> str:
-    """What a read costs by: container, compression and sample types."""
+def read_label(step: ReadStep) -> str:
+    """What a read costs by: container, compression and sample types, and how much smaller a draft has it."""
     outline = step.outline
     packing = outline.storage.compression.partition(":")[0]
-    return " ".join(filter(None, (outline.storage.container, packing, *sorted(set(outline.sample_types)))))
+    types = sorted(set(outline.sample_types))
+    return " ".join(filter(None, (outline.storage.container, packing, *types, step.proxy.label)))
 
 
 def write_label(write: WriteStep, *, hashed: bool) -> str:
-    """What a write costs by: container, compression and sample types, and whether pixels are hashed for the record."""
+    """What a write costs by: container, compression, sample types, a draft's scale, and whether pixels are hashed."""
     labels = [stored.label for stored in write.stored(write.source.outline)]
-    return " + ".join(labels) + (" hashed" if hashed else "")
+    return " ".join(filter(None, (" + ".join(labels), write.proxy.label, "hashed" if hashed else "")))
 
 
 def work_of(plan: Plan, outputs: Sequence[Output], pins: Mapping[str, PackPin], *, hashed: bool) -> JobWork:

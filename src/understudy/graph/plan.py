@@ -22,10 +22,12 @@ from understudy.graph.document import (
     WriteNode,
     inputs_of,
 )
+from understudy.graph.draft import drafted_nodes, is_draft_node
 from understudy.graph.pins import motion_key
 from understudy.graph.pipeline import Wanted
 from understudy.graph.retime_node import plan_retime
 from understudy.graph.steps.color import ColorStep
+from understudy.graph.steps.drafted import DraftedStep, undrafted
 from understudy.graph.steps.interpolate import InterpolateStep
 from understudy.graph.steps.motion import MotionStep
 from understudy.graph.steps.read import ReadStep
@@ -76,13 +78,16 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "", part: str = 
         raise GraphError("nothing is written", where="nodes", fix="add a node of type write")
     steps: dict[str, Step] = {}
     writes: dict[str, WriteStep] = {}
+    drafted = drafted_nodes(graph, draft=setting.draft)
     order = TopologicalSorter({name: inputs_of(node).values() for name, node in graph.nodes.items()}).static_order()
     for name in order:
         node = graph.nodes[name]
         if isinstance(node, WriteNode):
-            writes[name] = WriteStep(name, node, setting, steps[node.input])
+            writes[name] = WriteStep(name, node, setting, steps[node.input], draft=name in drafted)
         else:
-            steps[name] = _step(name, node, steps, setting)
+            alone = not setting.draft and is_draft_node(node)
+            step = _step(name, node, steps, setting, alone=alone)
+            steps[name] = DraftedStep(step, setting.proxy) if alone else step
     outputs = _outputs(writes, frames or graph.frames, graph.handles)
     if part:
         outputs = _part_of(outputs, part)
@@ -97,7 +102,8 @@ def plan_graph(graph: Graph, setting: Setting, *, frames: str = "", part: str = 
     return plan
 
 
-def _step(name: str, node: Node, steps: Mapping[str, Step], setting: Setting) -> Step:
+def _step(name: str, node: Node, steps: Mapping[str, Step], setting: Setting, *, alone: bool) -> Step:
+    """The step of a node; a draft node ``alone`` in a final render computes on pictures that others do not see."""
     match node:
         case ReadNode():
             return ReadStep(name, node, setting)
@@ -109,7 +115,7 @@ def _step(name: str, node: Node, steps: Mapping[str, Step], setting: Setting) ->
                 setting.files.require(Path(node.timeline.file), "read")
             vectors = steps[node.vectors] if node.vectors else _own_motion(name, node, setting, source)
             plan = plan_retime(name, node, only_frames(source, name))
-            return InterpolateStep(name, node, setting, source, plan, vectors)
+            return InterpolateStep(name, node, setting, source, plan, vectors, shared=not (alone and node.vectors))
         case UpscaleNode():
             return UpscaleStep(name, node, setting, steps[node.input])
         case RelightNode():
@@ -197,7 +203,7 @@ def _refuse_undeclared_outputs(graph: Graph, plan: Plan, color: ColorConfig) -> 
     """Finds out before the first frame what the writer would refuse after it."""
     for write in plan.writes.values():
         name = write.node.input
-        while not isinstance(plan.steps[name], ReadStep | MotionStep | ColorStep):
+        while not isinstance(undrafted(plan.steps[name]), ReadStep | MotionStep | ColorStep):
             name = inputs_of(graph.nodes[name])["input"]
         step = plan.steps[name]
         if isinstance(step, ReadStep) and write.node.container == "plain":

@@ -15,6 +15,7 @@ from understudy.contracts.paths import ANY_FILE, CONFIG_MARK, FileRules
 from understudy.contracts.plate import MetadataValue
 from understudy.graph.content_key import ContentKeys
 from understudy.graph.document import Graph
+from understudy.graph.draft import job_of_draft, make_proxy, with_draft_options
 from understudy.graph.events import Listener
 from understudy.graph.kept_results import KeptResults, nodes_to_keep
 from understudy.graph.ledger import Ledger, default_ledger
@@ -85,9 +86,17 @@ def prepare(
     shared = {"version": __version__, "ocio": color.cache_id, "device": _device_class(info)}
     kept = None if cache is None else KeptResults(cache, nodes_to_keep(graph), shared)
     setting = Setting(
-        engine=engine, color=color, pins=pins, listener=listener, control=control, draft=draft, files=files, kept=kept
+        engine=engine,
+        color=color,
+        pins=pins,
+        listener=listener,
+        control=control,
+        draft=draft,
+        proxy=make_proxy(graph),
+        files=files,
+        kept=kept,
     )
-    plan = plan_graph(graph, setting, frames=frames, part=part)
+    plan = plan_graph(with_draft_options(graph, packs, draft=draft), setting, frames=frames, part=part)
     tell_rights(packs, info, policy, listener)
     return PreparedJob(
         plan=plan,
@@ -95,7 +104,11 @@ def prepare(
         info=info,
         color=color,
         facts=_facts(graph, packs, color, draft=draft),
-        keys=ContentKeys(plan, {**shared, "draft": draft}, lambda path: ledger.contents([path])[path]),
+        keys=ContentKeys(
+            plan,
+            {**shared, "draft": str(graph.draft.scale) if draft else False},
+            lambda path: ledger.contents([path])[path],
+        ),
         kept=kept,
     )
 
@@ -154,13 +167,12 @@ def _device_class(info: EngineInfo) -> str:
 def _facts(graph: Graph, packs: Mapping[str, PackInfo], color: ColorConfig, *, draft: bool) -> dict[str, MetadataValue]:
     pins = {name: f"{p.pin.id}@{p.pin.version}#{p.pin.sha256}" for name, p in sorted(packs.items())}
     digest = with_absolute_files(graph).digest  # so that it tells the job, and not where it was started
-    job = hashlib.sha256(json.dumps([digest, pins, color.cache_id, draft]).encode()).hexdigest()
-    facts: dict[str, MetadataValue] = {
+    job = hashlib.sha256(
+        json.dumps([digest, pins, color.cache_id, draft, *job_of_draft(graph, draft=draft)]).encode()
+    ).hexdigest()
+    return {
         "understudy:version": __version__,
         "understudy:graph": digest,
         "understudy:job": job,
         "understudy:packs": " ".join(pins.values()),
     }
-    if draft:
-        facts["understudy:draft"] = "1"
-    return facts

@@ -186,7 +186,8 @@ class Job(_Part):
     """One job: everything that decides pixels, and what it was computed on.
 
     Attributes:
-        draft: It took the packs' lighter stand-ins.
+        draft: It was a draft, the whole of it or a node: computed at a smaller size, with packs' lighter stand-ins.
+        draft_scale: That size over the final's, such as ``1/2``; empty of a final.
         graph: What was rendered.
         operations: What was done, in order.
         packs: What was used.
@@ -201,6 +202,7 @@ class Job(_Part):
     """
 
     draft: bool = False
+    draft_scale: str = ""
     graph: GraphEntry
     operations: tuple[Operation, ...]
     packs: tuple[PackEntry, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from understudy.contracts.shot_rights import ShotRights
 from understudy.frames.sequence import format_frames, parse_frames
+from understudy.graph.draft import DRAFT_HEADER
 from understudy.provenance.job import Environment, InputEntry, Job
 from understudy.provenance.record import FileHash, FrameEntry, Record, Sequence, quality_of, runs_of
 from understudy.provenance.source_types import COMPOSITE, TRAINED, strongest
@@ -69,7 +70,8 @@ def settled(record: Record) -> Record:
     return record.model_copy(
         update={
             "source_type": _whole_source_type(frames),
-            "draft": any(jobs[name].draft for name in made if name in jobs),
+            "draft": any(jobs[name].draft for name in made if name in jobs)
+            or any(entry.header.get(DRAFT_HEADER) for entry in whole),
             "runs": runs_of(frames),
             "quality": quality_of(frames),
             "jobs": jobs,

@@ -177,7 +177,7 @@ class Record(_Part):
         generator: The program that wrote it.
         sequence: The pictures.
         source_type: IPTC digital source type of the whole; empty for none.
-        draft: Some of the frames are drafts.
+        draft: Some of the frames are drafts, or made of drafts.
         rights: What the production says of rights.
         runs: Frames that were made in one way.
         quality: Self-evaluation.

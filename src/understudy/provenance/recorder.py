@@ -24,6 +24,7 @@ from understudy.frames.header import read_header
 from understudy.frames.sequence import format_frames, parse_frames
 from understudy.graph.document import Graph
 from understudy.graph.events import Event
+from understudy.graph.steps.drafted import undrafted
 from understudy.graph.steps.motion import MotionStep
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame
@@ -313,7 +314,7 @@ def _sequence(scene: Scene, write: WriteStep, numbers: list[int]) -> Sequence:
     like = Sequence(
         node=write.name,
         pattern=write.pattern.name,
-        content="data" if isinstance(write.source, MotionStep) else "picture",
+        content="data" if isinstance(undrafted(write.source), MotionStep) else "picture",
         handles=graph.handles,
     )
     return sequence_of(like, wanted) if wanted else like

@@ -13,6 +13,7 @@ from understudy.contracts.engine import PackInfo
 from understudy.contracts.lights import EnvironmentLight, LightRig
 from understudy.contracts.rights import Answer
 from understudy.graph.document import Graph, InterpolateNode, MotionNode, Node, WriteNode, inputs_of
+from understudy.graph.draft import drafted_nodes
 from understudy.graph.lights_file import load_lights
 from understudy.graph.paths import files_of, with_absolute_files
 from understudy.graph.steps.read import ReadStep
@@ -41,10 +42,12 @@ def job_of(scene: Scene, node: str, types: SourceTypes, *, frames: str, output: 
     """
     graph = with_absolute_files(scene.graph)
     above = nodes_above(graph, node)
+    drafted = node in drafted_nodes(graph, draft=scene.draft)
     pins = {name: pack for name, pack in sorted(scene.packs.items()) if name.split(".")[0] in above}
     packs = {full_pin(pack): pack for pack in pins.values()}
     return Job(
-        draft=scene.draft or any(getattr(graph.nodes[name], "quality", "final") == "draft" for name in above),
+        draft=drafted,
+        draft_scale=str(graph.draft.scale) if drafted else "",
         graph=GraphEntry(sha256=graph.digest, document=graph.document),
         operations=tuple(_operation(name, graph.nodes[name], pins, types) for name in above),
         packs=tuple(_pack(packs[pin]) for pin in sorted(packs)),

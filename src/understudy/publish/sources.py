@@ -8,6 +8,7 @@ from pathlib import Path
 
 from understudy.contracts.errors import InputError, MissingFileError, UnreadableFileError
 from understudy.frames.sequence import open_sequence, patterns_in, split_pattern
+from understudy.graph.draft import output_file
 from understudy.graph.parsing import load_graph
 from understudy.graph.paths import with_absolute_files
 from understudy.packs.policy import ShowPolicy
@@ -64,8 +65,8 @@ def _of_record(path: Path) -> Subject:
 
 def _of_graph(path: Path) -> Iterator[Subject]:
     graph = with_absolute_files(load_graph(path))
-    for node in graph.writes().values():
-        yield replace(_of_pattern(node.file), graph_digest=graph.digest)
+    for name in graph.writes():
+        yield replace(_of_pattern(output_file(graph, name, draft=False)), graph_digest=graph.digest)
 
 
 def _of_folder(folder: Path) -> Iterator[Subject]:

@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words for the pictures of a provenance record."""
 
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
+from understudy.contracts.errors import InputError
+from understudy.frames.header import read_header
+from understudy.graph.draft import DRAFT_HEADER
 from understudy.provenance.record import Record
 from understudy.review.labels import Labels
+
+DRAFT = "DRAFT"
+"""The mark of a draft."""
 
 _BADGES = ("green", "amber", "red")
 
@@ -35,7 +43,7 @@ def labels_of(record: Record, *, name: str, version: str = "", color: str = "") 
         ("shown", color),
         ("record", record.id),
     ]
-    marks = (["DRAFT"] if record.draft else []) + (["TEMPORARY"] if rights.use == "temporary" else [])
+    marks = ([DRAFT] if record.draft else []) + (["TEMPORARY"] if rights.use == "temporary" else [])
     return Labels(
         name=name,
         version=version,
@@ -44,6 +52,20 @@ def labels_of(record: Record, *, name: str, version: str = "", color: str = "") 
         color=color,
         facts=tuple((word, text) for word, text in facts if text),
     )
+
+
+def marked_draft(labels: Labels) -> Labels:
+    """The words for pictures that are drafts, whatever their record says."""
+    marks = labels.mark.split()
+    return labels if DRAFT in marks else replace(labels, mark=" ".join([DRAFT, *marks]))
+
+
+def is_draft(path: Path) -> bool:
+    """Whether a picture's header says that it is a draft; a file that can't be read says nothing."""
+    try:
+        return bool(read_header(path).metadata.get(DRAFT_HEADER))
+    except InputError:
+        return False
 
 
 def frame_rate(record: Record | None) -> Fraction:

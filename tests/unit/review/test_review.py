@@ -13,11 +13,13 @@ import pytest
 from understudy.color.config import ColorConfig
 from understudy.contracts.errors import UnreadableFileError, UsageError
 from understudy.contracts.plate import Plate, SampleType, Window
-from understudy.frames.write import write_plate
+from understudy.frames.read import read_plate
+from understudy.frames.write import WriteOptions, write_plate
 from understudy.review import movie as movie_module
 from understudy.review.drawing import bar_height, burn_in, slate
 from understudy.review.labels import Labels
 from understudy.review.make import Shot, make_review
+from understudy.review.of_record import is_draft, marked_draft
 from understudy.review.proxy import Screen, proxy, vector_colors
 from understudy.review.sheet import chosen
 
@@ -56,6 +58,18 @@ def _write(
 @pytest.fixture(scope="module")
 def config() -> ColorConfig:
     return ColorConfig.load("ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5")
+
+
+def test_a_draft_is_marked_whatever_its_record_says(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.exr", np.zeros((4, 4, 3)))
+    assert not is_draft(path)
+    write_plate(
+        read_plate(path, frame=None, colorspace="ACEScg"), path, WriteOptions(metadata={"understudy:draft": "1"})
+    )
+    assert is_draft(path)
+    assert not is_draft(tmp_path / "missing.exr")
+    assert marked_draft(Labels(name="x", mark="TEMPORARY")).mark == "DRAFT TEMPORARY"
+    assert marked_draft(_LABELS) is _LABELS
 
 
 def test_a_proxy_is_the_view_of_the_average_in_linear_light(tmp_path: Path, config: ColorConfig) -> None:

@@ -19,6 +19,7 @@ from understudy.graph.retime import RetimePlan
 from understudy.graph.steps.motion import MotionStep, vectors_for_pair
 from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered, only_frames
 from understudy.roles.cuts import is_cut
+from understudy.roles.proxy import standing_for_all
 
 CONFIDENCE = "confidence.Y"
 
@@ -33,18 +34,28 @@ class InterpolateStep:
         source: The plates.
         plan: Source times of every output frame.
         vectors: A step with vectors of the source, or the motion step that makes them.
+        shared: A motion step may be asked for a pair of frames; else for the vectors that it gives everybody.
     """
 
     kind = "interpolate"
 
     def __init__(
-        self, name: str, node: InterpolateNode, setting: Setting, source: Step, plan: RetimePlan, vectors: Step
+        self,
+        name: str,
+        node: InterpolateNode,
+        setting: Setting,
+        source: Step,
+        plan: RetimePlan,
+        vectors: Step,
+        *,
+        shared: bool = True,
     ) -> None:
         self.name = name
         self._node = node
         self._setting = setting
         self._source = source
         self._vectors = vectors
+        self._motion = vectors if shared and isinstance(vectors, MotionStep) else None
         self._range = only_frames(source, name)
         self._times: dict[Frame, tuple[Fraction, ...]] = {output.frame: output.times for output in plan.outputs}
         self._cuts: dict[int, bool] = {}
@@ -74,8 +85,8 @@ class InterpolateStep:
                 vectors = replace(given, channels=(), sample_types=())
                 vectors = vectors.plus(("u", "v", "confidence", "occlusion"), "float")
                 plates |= {"vectors_a": vectors, "vectors_b": vectors}
-                if isinstance(self._vectors, MotionStep):
-                    asks.append(self._vectors.pair_ask(first))
+                if self._motion is not None:
+                    asks.append(self._motion.pair_ask(first))
             asks.append(Ask(node=self.name, name=(frame, first), params=self._params(offsets), plates=plates))
         return tuple(asks)
 
@@ -97,8 +108,8 @@ class InterpolateStep:
         times = self._times[frame]
         numbers = range(min(times).__floor__(), max(times).__ceil__() + 1)
         keys = [at(self._source, number) for number in numbers]
-        if isinstance(self._vectors, MotionStep):
-            keys += [key for first in numbers[:-1] for key in self._vectors.pair_needs(first)]
+        if self._motion is not None:
+            keys += [key for first in numbers[:-1] for key in self._motion.pair_needs(first)]
         elif len(numbers) > 1:
             keys += [at(self._vectors, number) for number in numbers]
         return tuple(dict.fromkeys(keys))
@@ -113,8 +124,8 @@ class InterpolateStep:
         inside = range(first + 1, max(times).__ceil__() + 1)
         facts["cuts"] = cuts if isinstance(cuts, str) else [cut - first for cut in cuts if cut in inside]
         others: dict[str, Mapping[str, Any]] = {}
-        if self._node.vectors and isinstance(self._vectors, MotionStep) and any(t.denominator > 1 for t in times):
-            others[self._vectors.name] = self._vectors.pair_facts()
+        if self._node.vectors and self._motion is not None and any(t.denominator > 1 for t in times):
+            others[self._motion.name] = self._motion.pair_facts()
         return Cause(facts={**facts, "times": [str(time - first) for time in times]}, others=others)
 
     def compute(self, frame: Frame, fetch: Fetch) -> Outcome:
@@ -154,11 +165,15 @@ class InterpolateStep:
         plates = {"a": fetch(*at(self._source, first)), "b": fetch(*at(self._source, first + 1))}
         if any(0 < offset < 1 for offset in offsets):
             plates |= self._vectors_of(first, fetch)
-        return self._setting.ask(self.name, first, self._params(offsets), plates)
+        result = self._setting.ask(self.name, first, self._params(offsets), plates)
+        if len(offsets) == 1 and offsets[0].denominator == 1:
+            return result  # a source frame
+        made = standing_for_all(result.plates["0"], (plates["a"], plates["b"]))
+        return replace(result, plates={**result.plates, "0": made})
 
     def _vectors_of(self, first: int, fetch: Fetch) -> Mapping[str, Plate]:
-        if isinstance(self._vectors, MotionStep):
-            result = self._vectors.pair(first, fetch)
+        if self._motion is not None:
+            result = self._motion.pair(first, fetch)
             return {"vectors_a": result.plates["a"], "vectors_b": result.plates["b"]}
         plates: dict[str, Plate] = {}
         for name, number, side in (("vectors_a", first, "forward"), ("vectors_b", first + 1, "backward")):

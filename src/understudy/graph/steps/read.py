@@ -20,6 +20,7 @@ from understudy.frames.stored import read_outline
 from understudy.graph.document import ReadNode
 from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting
 from understudy.graph.working_space import to_working
+from understudy.roles.proxy import FULL_SIZE
 
 
 class ReadStep:
@@ -28,6 +29,7 @@ class ReadStep:
     Attributes:
         frames: From the first frame to the last, gaps included: a gap has a policy of its own.
         decision: The color space of the files, and why.
+        proxy: How its plates are made smaller in a draft.
     """
 
     kind = "read"
@@ -36,6 +38,7 @@ class ReadStep:
         self.name = name
         self._node = node
         self._setting = setting
+        self.proxy = setting.proxy if setting.draft else FULL_SIZE
         setting.files.require(Path(node.file), "read")
         self._sequence = open_sequence(node.file)
         self._present = frozenset(self._sequence.frames)
@@ -45,11 +48,12 @@ class ReadStep:
 
     @cached_property
     def outline(self) -> Outline:
-        """That of the first file."""
+        """That of the first file, made smaller in a draft."""
         node = self._node
-        return read_outline(
+        whole = read_outline(
             Path(self._header.path), self._header, view=node.view, part=node.part, channels=self._wanted()
         )
+        return self.proxy.small_outline(whole)
 
     def asks(self, _frame: Frame) -> tuple[Ask, ...]:
         """Nothing of the engine."""
@@ -120,6 +124,7 @@ class ReadStep:
             "part": node.part,
             "channels": list(node.channels),
             "container": self.container,
+            **self.proxy.facts,
         }
         return Cause(facts=facts, files=(path or self._sequence.path(self._sequence.frames[0]),))
 
@@ -145,7 +150,7 @@ class ReadStep:
             channels=self._wanted(),
         )
         report = {"nan": plate.sanitized.nan, "inf": plate.sanitized.inf} if plate.sanitized else {}
-        return Outcome(plate=to_working(plate, self._setting.color), report=report)
+        return Outcome(plate=self.proxy.shrink(to_working(plate, self._setting.color)), report=report)
 
     def _read_header(self, path: Path) -> FileHeader:
         self._setting.files.require(path, "read")

@@ -2,6 +2,7 @@
 """The relight step."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -117,7 +118,8 @@ class RelightStep:
         for light in (*self._lights.lights, *(self._present.lights if self._present else ())):
             if isinstance(light, EnvironmentLight):
                 node = ReadNode(type="read", file=light.file, colorspace=light.colorspace)
-                step = ReadStep(f"{self.name}.environment", node, self._setting)
+                # Whole in a draft too: it is light and no picture, and twice as wide as high to the pixel.
+                step = ReadStep(f"{self.name}.environment", node, replace(self._setting, draft=False))
                 files += step.files()[:1]  # one for each light, so that which light has which is told
                 if f"environment:{light.file}" not in plates:
                     plates[f"environment:{light.file}"] = step.read(step.frames[0]).plate

@@ -17,6 +17,7 @@ from understudy.contracts.plate import Plate
 from understudy.graph.document import RoleNode, inputs_of
 from understudy.graph.events import Listener
 from understudy.graph.kept_results import KeptResults
+from understudy.roles.proxy import FULL_SIZE, Proxy
 
 Frame = int | None
 """An absolute frame number; None for a still."""
@@ -38,7 +39,8 @@ class Setting:
         pins: The pack of each node, by node name; ``<node>.motion`` for an interpolation's motion pack.
         listener: Hears events.
         control: Cancels.
-        draft: The whole render is a draft.
+        draft: The whole render is a draft: reads give proxies, writes make them large again.
+        proxy: How drafts are made smaller, of the whole render or of a node.
         files: Which files may be touched.
         kept: Results of earlier renders; None for none.
     """
@@ -49,6 +51,7 @@ class Setting:
     listener: Listener
     control: Control
     draft: bool = False
+    proxy: Proxy = FULL_SIZE
     files: FileRules = ANY_FILE
     kept: KeptResults | None = None
 

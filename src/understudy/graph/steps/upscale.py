@@ -8,6 +8,7 @@ from understudy.contracts.jobs import UpscaleParams
 from understudy.contracts.outline import Outline
 from understudy.graph.document import UpscaleNode
 from understudy.graph.steps.step import Ask, Cause, Fetch, Frame, Key, Outcome, Setting, Step, at, numbered
+from understudy.roles.proxy import standing_for_scaled
 
 CONFIDENCE = "confidence.Y"
 
@@ -61,5 +62,5 @@ class UpscaleStep:
         """One picture."""
         plates = {"plate": fetch(*at(self._source, frame))}
         result = self._setting.ask(self.name, frame, self._params, plates)
-        plate = numbered(result.plates["plate"], frame)
+        plate = standing_for_scaled(numbered(result.plates["plate"], frame), self._node.scale)
         return Outcome(plate=plate, confidence=result.confidence, report=result.report)

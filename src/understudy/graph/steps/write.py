@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from understudy.contracts.channels import classify, color_groups
-from understudy.contracts.errors import GraphError
+from understudy.contracts.errors import GraphError, UsageError
 from understudy.contracts.outline import Outline
 from understudy.contracts.plate import MetadataValue, Plate, Storage
 from understudy.frames.containers import ASSOCIATED, storable
@@ -18,8 +18,10 @@ from understudy.frames.sequence import OutputPattern
 from understudy.frames.stored import Stored, stored
 from understudy.frames.write import WriteOptions, write_plate
 from understudy.graph.document import WriteNode
+from understudy.graph.draft import DRAFT_HEADER, draft_name, is_draft_name
 from understudy.graph.steps.step import Cause, Frame, Setting, Step
 from understudy.graph.working_space import output_space, to_file_space
+from understudy.roles.proxy import FULL_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +46,37 @@ class Written:
 
 
 class WriteStep:
-    """Writes frames; not computed by others, so it has no ``needs`` of its own."""
+    """Writes frames; not computed by others, so it has no ``needs`` of its own.
 
-    def __init__(self, name: str, node: WriteNode, setting: Setting, source: Step) -> None:
+    Args:
+        name: The node's name.
+        node: The node.
+        setting: What steps share.
+        source: What is written.
+        draft: It is a draft, and named and marked so.
+
+    Raises:
+        GraphError: An ACES container is no EXR.
+        UsageError: A final is named as a draft.
+    """
+
+    def __init__(self, name: str, node: WriteNode, setting: Setting, source: Step, *, draft: bool = False) -> None:
         self.name = name
         self.node = node
+        self.draft = draft
         self.source = source
         self._color = setting.color
         self._files = setting.files
+        self.proxy = setting.proxy if setting.draft else FULL_SIZE
+        if not draft and is_draft_name(node.file):
+            raise UsageError(
+                "a draft goes by that name, and this is none", where=node.file, fix="name it otherwise, or say --draft"
+            )
+        self._file = draft_name(node.file) if draft else node.file
         self.container = container_of(Path(node.file))
         if node.container == "aces" and self.container != "exr":
             raise GraphError("an ACES container is an EXR", where=f"nodes.{name}.container")
-        self._pattern = OutputPattern(node.file, still=True)
+        self._pattern = OutputPattern(self._file, still=True)
 
     def expect(self, outputs: int) -> None:
         """Refuses a file name that can't hold this many pictures.
@@ -63,7 +84,7 @@ class WriteStep:
         Raises:
             UsageError: Many frames would go into one file.
         """
-        OutputPattern(self.node.file, still=outputs <= 1)
+        OutputPattern(self._file, still=outputs <= 1)
 
     @property
     def pattern(self) -> Path:
@@ -95,7 +116,7 @@ class WriteStep:
 
         Args:
             frame: The frame.
-            plate: In working form.
+            plate: In working form; in a draft of the whole render its proxy.
             facts: Header attributes of this render.
             hash_pixels: Tell the hash of the pixels.
 
@@ -103,6 +124,8 @@ class WriteStep:
             OutputError: The file can't be written.
             ColorspaceError: No output space is declared for a display container.
         """
+        plate = self.proxy.grow(plate)
+        mark = {DRAFT_HEADER: "1"} if self.draft else {}
         maximum = color_maximum(plate)
         main, extras = self._split(plate)
         space = "ACES2065-1" if self.node.container == "aces" else self.node.colorspace
@@ -112,7 +135,7 @@ class WriteStep:
             compression=self.node.compression,
             sample_type=self.node.sample_type or ("half" if self.node.container == "aces" else ""),
             container=self.node.container,
-            metadata={**facts, **self.node.metadata},
+            metadata={**facts, **self.node.metadata, **mark},
             hash_pixels=hash_pixels,
         )
         report = write_plate(filed, self.allowed_path(frame), options)
@@ -123,7 +146,7 @@ class WriteStep:
         if extras is not None and self.node.extras == "sidecar":
             sidecar = sidecar_path(self.path(frame))
             self._files.require(sidecar, "write")
-            beside = write_plate(extras, sidecar, WriteOptions(metadata=dict(facts), hash_pixels=hash_pixels))
+            beside = write_plate(extras, sidecar, WriteOptions(metadata={**facts, **mark}, hash_pixels=hash_pixels))
             files.append(beside.path)
             hashes.append(beside.pixel_hash)
             clamped += beside.clamped
@@ -143,13 +166,13 @@ class WriteStep:
         """The files that a plate goes to, the picture first.
 
         Args:
-            outline: The plate.
+            outline: The plate; in a draft of the whole render its proxy.
 
         Raises:
             GraphError: The container can hold none of its channels.
             UsageError: It can't hold the type, or there is no such compression.
         """
-        node = self.node
+        node, outline = self.node, self.proxy.large_outline(outline)
         kept, rest = self._kept(outline.channels)
         path, aces = Path(node.file), node.container == "aces"
         kind = node.sample_type or ""

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 
+from understudy.graph.draft import DRAFT_HEADER
 from understudy.provenance.record import Record
 from understudy.publish.checks.check import Check, Finding, FrameNumber
 from understudy.publish.subject import Subject
@@ -28,8 +29,8 @@ DRAFT = Check(
     severity="error",
     family="rights",
     title="Draft frames in a final publish",
-    catches="frames of a final publish were made with --draft",
-    fix="render them again without --draft",
+    catches="frames of a final publish are drafts by their record or their header, or were made of drafts",
+    fix="render them again without --draft, of inputs that are no drafts",
 )
 TALENT_UNKNOWN = Check(
     name="talent-unknown",
@@ -55,7 +56,9 @@ CHECKS = (CONSENT, APPROVAL, DRAFT, TALENT_UNKNOWN, TALENT_RELIGHT)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """What is wrong with consents and approvals, by what the record says."""
+    """What is wrong with consents and approvals, by what the record and the headers say."""
+    if subject.is_final and (drafts := _drafts(subject)):
+        yield DRAFT.found("frames of a final publish are drafts", frames=drafts)
     record = subject.record
     if record is None:
         return
@@ -81,9 +84,16 @@ def find(subject: Subject) -> Iterator[Finding]:
     if subject.is_final and subject.rules.final_needs_approval and not rights.approval:
         kind = "temporary material" if rights.use == "temporary" else "final material"
         yield APPROVAL.found(f"this is {kind} in a final publish, and no approval is named")
-    drafts = [entry.frame for entry in record.frames if entry.job in record.jobs and record.jobs[entry.job].draft]
-    if subject.is_final and drafts:
-        yield DRAFT.found("frames of a final publish are drafts", frames=drafts)
+
+
+def _drafts(subject: Subject) -> list[FrameNumber]:
+    """Frames that are drafts, whatever they are named."""
+    by_header = {
+        frame for frame, look in subject.sound.items() if look.header and look.header.metadata.get(DRAFT_HEADER)
+    }
+    frames = subject.record.frames if subject.record else ()
+    by_record = {entry.frame for entry in frames if (job := subject.job_of(entry.frame)) and job.draft}
+    return sorted(by_header | by_record, key=lambda frame: frame or 0)
 
 
 def _made_by(record: Record, *, generative: bool) -> list[FrameNumber]:
