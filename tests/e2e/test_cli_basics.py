@@ -30,6 +30,7 @@ _COMMANDS = [
     "render",
     "review",
     "serve",
+    "submit",
     "tokens",
     "train",
     "upscale",

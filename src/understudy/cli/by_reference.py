@@ -29,7 +29,8 @@ def render_by_reference(
         RightsError: The policy refuses a pack; the service was not asked to render.
         UnderstudyError: The render is refused or failed.
     """
-    from understudy.cli.job import cancel_on_signal, require_default_device
+    from understudy.cli.cancel import cancel_on_signal
+    from understudy.cli.job import require_default_device
     from understudy.cli.progress import JsonLines, ProgressBar
     from understudy.client.render import render_by_reference as have_rendered
     from understudy.color.config import ColorConfig

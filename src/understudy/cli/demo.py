@@ -22,7 +22,8 @@ def demo(out: Out = "understudy-demo", quick: Quick = False, show: Open = False,
     Takes about two minutes on two cores, with no network and no GPU. A folder that holds anything but an earlier
     demo is left alone.
     """
-    from understudy.cli.job import cancel_on_signal, open_engine
+    from understudy.cli.cancel import cancel_on_signal
+    from understudy.cli.job import open_engine
     from understudy.cli.progress import JsonLines
     from understudy.contracts.engine import Control
     from understudy.demo.run import run_demo

@@ -2,7 +2,6 @@
 """Runs a graph for a command: the engine, the signals, the progress."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,25 +58,6 @@ def require_default_device(device: str) -> None:
         raise UsageError("--device is the service's own choice", where="--server", fix="start it with: serve --device")
 
 
-@contextmanager
-def cancel_on_signal() -> Iterator[list[int]]:
-    """A list that gets the signal's number on Ctrl-C or SIGTERM; a second one ends the process at once."""
-    caught: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if caught:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        caught.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def run_graph(
     graph: "Graph",
     *,
@@ -102,6 +82,7 @@ def run_graph(
     Raises:
         UnderstudyError: The render is refused or failed.
     """
+    from understudy.cli.cancel import cancel_on_signal
     from understudy.cli.progress import JsonLines, ProgressBar
     from understudy.cli.record_options import with_record_options
     from understudy.contracts.engine import Control
@@ -137,7 +118,7 @@ def run_graph(
             policy=rules,
         )
         return
-    with open_engine(server, graph.config, device, transport, rules) as engine, cancel_on_signal() as caught:
+    with cancel_on_signal() as caught, open_engine(server, graph.config, device, transport, rules) as engine:
         control = Control(cancelled=lambda: bool(caught))
         with JsonLines() if as_json else ProgressBar(verbose=verbose) as listener:
             if server:

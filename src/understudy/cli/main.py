@@ -5,8 +5,8 @@ Nothing heavy is imported here or at the top of any command's module: ``--help``
 """
 
 import os
+import signal
 import sys
-from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,6 +16,7 @@ from understudy import __version__
 from understudy.cli.cache import cache_app
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
+from understudy.cli.ending import silence_stdout, tell
 from understudy.cli.inspect import inspect
 from understudy.cli.integrate import integrate
 from understudy.cli.interpolate import interpolate
@@ -32,9 +33,6 @@ from understudy.cli.tokens import tokens_app
 from understudy.cli.train import train
 from understudy.cli.upscale import upscale
 from understudy.contracts.errors import JobCancelledError, MemoryBudgetError, OutputError, UnderstudyError
-
-_LONGEST = 4000
-"""Longer messages are cut."""
 
 
 class _Commands(TyperGroup):
@@ -96,6 +94,7 @@ app.add_typer(tokens_app, name="tokens")
 def main() -> NoReturn:
     """Runs the command line and exits with one of the documented codes."""
     _open_streams()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, until a command knows better
     try:
         app()
     except UnderstudyError as error:
@@ -105,7 +104,7 @@ def main() -> NoReturn:
     except MemoryError:
         _fail(MemoryBudgetError("out of memory", fix="use smaller tiles (--tile) or fewer channels"))
     except (_ReaderGoneError, BrokenPipeError):
-        _silence_stdout()
+        silence_stdout()
         sys.exit(0)
     except OSError as error:
         where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else None
@@ -123,29 +122,9 @@ def main() -> NoReturn:
 
 
 def _fail(error: UnderstudyError) -> NoReturn:
-    """Tells the error to a person on stderr, and to a program on stdout when it asked for JSON."""
-    if "--json" in sys.argv:
-        import json
-
-        kind = type(error).__name__
-        told = {"problem": _short(error.problem), "where": error.where and _short(error.where), "fix": error.fix}
-        event = {"event": "error", "kind": kind, **told, "exit_code": error.exit_code}
-        if error.request_id:
-            event["request_id"] = error.request_id
-        try:
-            sys.stdout.write(json.dumps(event) + "\n")
-            sys.stdout.flush()
-        except OSError:
-            _silence_stdout()
-    with suppress(OSError):
-        sys.stderr.write(f"understudy: {_short(str(error))}\n")
-        sys.stderr.flush()
+    """Tells the error and ends the process with its exit code."""
+    tell(error)
     sys.exit(error.exit_code)
-
-
-def _short(text: str) -> str:
-    """Text that may quote a whole document, cut in the middle."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def _open_streams() -> None:
@@ -154,9 +133,3 @@ def _open_streams() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-
-
-def _silence_stdout() -> None:
-    """What is still buffered for a reader that went away, or for a full disk, goes nowhere."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
