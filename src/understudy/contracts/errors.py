@@ -15,6 +15,7 @@
      |  + PlateError                    3   pixels that break the plate contract
      |     + UnknownPixelsError         3   pixels named to a service that does not have them
      + OutputError                      1   the disk is full, the folder is read-only
+     + EffectError                      1   an OpenFX effect failed
      + MemoryBudgetError                4   does not fit in memory
      + QualityGateError                 5
      + PackError                        6   pack missing, broken, or not the pinned one
@@ -106,6 +107,10 @@ class UnknownPixelsError(PlateError):
 
 class OutputError(UnderstudyError):
     """A result can't be written."""
+
+
+class EffectError(UnderstudyError):
+    """An OpenFX effect failed, or breaks the rules of OpenFX."""
 
 
 class MemoryBudgetError(UnderstudyError):
