@@ -231,3 +231,14 @@ def test_a_taken_port_is_a_sentence(address: str) -> None:
     sentence = f"{address}: can't listen here; is the address this machine's, and free?"
     assert done.stderr.splitlines()[-1].endswith(sentence)
     assert len(done.stderr.split()) == len(sentence.split()) + 1  # "understudy:" and nothing of gRPC's own
+
+
+def test_an_idle_service_ends_though_a_client_stays_connected() -> None:
+    with started("--listen", "127.0.0.1:0", "--exit-when-idle", "2") as process:
+        engine = RemoteEngine(process.address)
+        assert engine.transport.name == "shared-memory"
+        process.popen.wait(60)
+        code, _, log = process.stop()
+        engine.close()
+    assert code == 0
+    assert log[-1]["event"] == "stopped"

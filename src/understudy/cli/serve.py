@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,12 @@ def serve(
         float | None,
         typer.Option(metavar="SECONDS", min=0, help="What running jobs get when the service stops; 30 when left out."),
     ] = None,
+    exit_when_idle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=1, help="Stop when no request has been open for so long; never when left out."
+        ),
+    ] = None,
     tls_certificate: Annotated[
         Path | None, typer.Option(metavar="PEM", help="TLS on TCP addresses: the service's certificate.")
     ] = None,
@@ -102,7 +109,7 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say where it serves as a line of JSON.")] = False,
 ) -> None:
-    """Serves this machine's engine over gRPC until it is told to stop (Ctrl-C, SIGTERM)."""
+    """Serves this machine's engine over gRPC until it is told to stop (Ctrl-C, SIGTERM), or is idle for long."""
     stop = _stop_signals()
     # Before gRPC loads: its fork handlers only cost, and its own lines on standard error are no JSON.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -174,7 +181,7 @@ def serve(
     )
     service.start()
     _say(service.addresses, service.status_url, as_json=as_json)
-    stop.wait()
+    stop.wait(lambda: exit_when_idle is not None and service.idle_s >= exit_when_idle)
     if service.stop():
         for engine in engines:
             engine.close()
@@ -203,9 +210,10 @@ class _Stop:
             os._exit(130)
         self._asked.set()
 
-    def wait(self) -> None:
-        while not self._asked.wait(1.0):
-            pass  # a wait without end would not let Python run the signal handler on every platform
+    def wait(self, done: Callable[[], bool]) -> None:
+        # A wait without end would not let Python run the signal handler on every platform.
+        while not self._asked.wait(1.0) and not done():
+            pass
 
 
 def _say(addresses: tuple[str, ...], status_url: str, *, as_json: bool) -> None:

@@ -97,6 +97,7 @@ class InterpolateParams(_Params):
         outputs: For each output the times whose pictures are averaged (shutter); 0 is a, 1 is b, all within [0, 1].
             A single time of exactly 0 or 1 returns that source plate bit for bit.
         cut: There is a cut between a and b: the nearer one is held (ties hold a), never blended.
+        find_cut: Look whether there is one; for callers that can't, such as a compositing host.
         motion_pack: ``id`` or ``id@version`` of the motion pack, when no vectors come in.
         motion_options: Its knobs.
     """
@@ -104,6 +105,7 @@ class InterpolateParams(_Params):
     role: Literal[Role.INTERPOLATE] = Role.INTERPOLATE
     outputs: tuple[tuple[Rational, ...], ...] = Field(min_length=1)
     cut: bool = False
+    find_cut: bool = False
     motion_pack: str = ""
     motion_options: dict[str, OptionValue] = {}
 

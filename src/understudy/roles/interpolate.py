@@ -17,6 +17,7 @@ from understudy.contracts.model import Call, Tensors
 from understudy.contracts.plate import FloatImage, Plate, Window
 from understudy.packs.pins import parse_pin
 from understudy.roles.confidence import Mask
+from understudy.roles.cuts import is_cut
 from understudy.roles.mixing import Course, mix
 from understudy.roles.motion_field import MotionField, Views, checked, estimate, given, padded
 from understudy.roles.tools import RoleTools
@@ -54,7 +55,7 @@ def run(request: RoleRequest, tools: RoleTools, control: Control) -> RoleResult:
             confidences.append(float(plate.pixels[..., plate.index(CONFIDENCE)].mean(dtype=np.float64)))
         plates[str(index)] = plate
         control.progress(index + 1, len(params.outputs))
-    held = [params.cut and not _whole(times) for times in params.outputs]
+    held = [work.cut and not _whole(times) for times in params.outputs]
     report = {"device": work.model.device, "held": held, **work.report}
     confidence = float(np.mean(confidences)) if confidences else None
     return RoleResult(plates=plates, pack=work.model.pin, confidence=confidence, report=report)
@@ -81,6 +82,8 @@ class _Between:
         self.report: dict[str, Any] = {}
         self._request = request
         self._params = params
+        looks = params.find_cut and not all(map(_whole, params.outputs))
+        self.cut = params.cut or (looks and is_cut(self.a, self.b, tools.color).cut)
         self._tools = tools
         self._control = control
         self._window = self.a.data_window.union(self.b.data_window)
@@ -93,7 +96,7 @@ class _Between:
 
     def source(self, times: Sequence[Fraction]) -> Plate | None:
         """The source plate itself, where the output is one: a whole time, or the nearer side of a cut."""
-        if _whole(times) or self._params.cut:
+        if _whole(times) or self.cut:
             return self.b if _middle(times) > _HALF else self.a
         return None
 

@@ -8,6 +8,7 @@ came first; who is next is waited for and not overtaken.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -47,12 +48,19 @@ class Admission:
         self._held: dict[str, int] = {}
         self._queue: list[tuple[Entry, int]] = []
         self._closed = False
+        self._empty_since = time.monotonic()
 
     @property
     def open_requests(self) -> int:
         """Requests that entered and did not leave."""
         with self._changed:
             return len(self._open)
+
+    @property
+    def idle_s(self) -> float:
+        """How long no request has been open, seconds; 0 while one is."""
+        with self._changed:
+            return 0.0 if self._open else time.monotonic() - self._empty_since
 
     @property
     def held_bytes(self) -> int:
@@ -114,6 +122,7 @@ class Admission:
         """Counts a request out. What it still holds stays reserved until `release`."""
         with self._changed:
             self._open.discard(entry)
+            self._empty_since = time.monotonic()
             self._changed.notify_all()
 
     def reserve(self, entry: Entry, size: int, cancelled: Callable[[], bool]) -> None:

@@ -119,6 +119,11 @@ class Service:
         """Where the status page is; empty without one."""
         return self._watching.url
 
+    @property
+    def idle_s(self) -> float:
+        """How long no request has been open, seconds; clients that only stay connected don't count."""
+        return self._servicer.admission.idle_s
+
     def start(self) -> str:
         """Begins to answer.
 

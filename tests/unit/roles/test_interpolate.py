@@ -180,6 +180,27 @@ def test_data_is_not_sharpened_and_normals_keep_their_length(engine: LocalEngine
     assert distance.max() <= 1e4
 
 
+def test_a_cut_is_found_where_it_is_looked_for(engine: LocalEngine) -> None:
+    a, b = plate(texture(1)), plate(texture(2), frame=1002)
+    found, taken_for_one_shot = (
+        engine.run(
+            RoleRequest(
+                pack=PackPin(id="flow-projection"),
+                params=InterpolateParams(outputs=((F(1, 4),), (F(3, 4),)), motion_pack="dis-draft", find_cut=looks),
+                plates={"a": a, "b": b},
+            )
+        )
+        for looks in (True, False)
+    )
+    assert (found.plates["0"], found.plates["1"]) == (a, b)
+    assert found.report["held"] == [True, True]
+    assert taken_for_one_shot.report["held"] == [False, False]
+    a, b = moved(4)
+    whole = InterpolateParams(outputs=HALF, motion_pack="dis-draft", find_cut=True)
+    request = RoleRequest(pack=PackPin(id="flow-projection"), params=whole, plates={"a": a, "b": b})
+    assert engine.run(request).report["held"] == [False]
+
+
 def test_a_cut_holds_the_nearer_side(engine: LocalEngine) -> None:
     a, b = moved(0)[0], moved(0, seed=9)[0]
     result = ask(engine, [(F(1, 4),), (F(1, 2),), (F(3, 4),), (F(0),), (F(1, 4), F(1, 2), F(3, 4))], cut=True, a=a, b=b)

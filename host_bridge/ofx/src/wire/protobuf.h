@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protocol Buffers wire format (encoding specification): a writer, and a reader that never looks beyond its bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace understudy {
+
+// Appends fields; fields with the default value are left out, as proto3 does.
+class ProtoWriter {
+ public:
+  void number(int field, uint64_t value);
+  void optional_number(int field, uint64_t value);  // written also where it is 0
+  void signed_number(int field, int64_t value);     // sint32, sint64
+  void real(int field, double value);
+  void boolean(int field, bool value) { number(field, value ? 1 : 0); }
+  void text(int field, std::string_view value);
+  void message(int field, const ProtoWriter &value);  // written even when empty: it is there
+  const std::string &bytes() const { return out_; }
+
+  // Tag and length of a bytes field whose bytes follow elsewhere.
+  static std::string head(int field, uint64_t size);
+
+ private:
+  void varint(uint64_t value);
+  std::string out_;
+};
+
+// Walks over the fields of one message. Every accessor throws Trouble where bytes are missing or of another type.
+class ProtoReader {
+ public:
+  explicit ProtoReader(std::string_view bytes) : rest_(bytes) {}
+
+  bool next();  // false at the end
+  int field() const { return field_; }
+  uint64_t number();
+  int64_t signed_number();
+  double real();
+  std::string_view text();
+  void skip();
+
+ private:
+  uint64_t varint();
+  std::string_view take(uint64_t size);
+  void require(int type);
+
+  std::string_view rest_;
+  int field_ = 0;
+  int type_ = 0;
+};
+
+}  // namespace understudy
