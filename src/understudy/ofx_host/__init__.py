@@ -25,7 +25,7 @@ failed render raises ``EffectError`` with what the plug-in said, an aborted one 
 
 Limits, plainly: a plug-in that crashes takes this process with it. OpenFX has variadic functions, which ctypes can
 serve only under the System V ABI of 64-bit x86; other machines are refused with a sentence. Interacts, OpenGL and GPU
-rendering, fields, parametric curves and tiles are not here. Color spaces are told to the plug-in and asked of it,
+rendering, fields and parametric curves are not here. Color spaces are told to the plug-in and asked of it,
 never converted.
 """
 
@@ -33,11 +33,12 @@ from understudy.ofx_host.bundles import PluginFile
 from understudy.ofx_host.capabilities import Capabilities
 from understudy.ofx_host.clips import Footage
 from understudy.ofx_host.effect import Description, Effect
-from understudy.ofx_host.effect_object import Message
 from understudy.ofx_host.host import Host, find_plugins
 from understudy.ofx_host.images import RowLayout
-from understudy.ofx_host.instance import Instance, Project
+from understudy.ofx_host.instance import Instance
+from understudy.ofx_host.message import Message
 from understudy.ofx_host.parameters import Parameter, Parameters
+from understudy.ofx_host.project import Project
 from understudy.ofx_host.rendered import Rendered
 
 __all__ = [

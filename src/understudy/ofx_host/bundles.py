@@ -12,6 +12,7 @@ from pathlib import Path
 
 from understudy.contracts.errors import MissingFileError, UnreadableFileError, UnsupportedFileError
 from understudy.ofx_host.abi import OfxHost, OfxPlugin, Status, require_this_machine, text_of
+from understudy.ofx_host.elf import check_library
 
 _log = logging.getLogger(__name__)
 
@@ -109,8 +110,11 @@ def read_plugins(binary: Path, host: OfxHost) -> tuple[PluginFile, ...]:
     Raises:
         DeviceUnavailableError: Plug-ins can't be run on this machine.
         UnreadableFileError: It can't be loaded, or is no OpenFX plug-in.
+        UnsupportedFileError: It is for another processor.
     """
     require_this_machine()
+    if sys.platform == "linux":
+        check_library(binary)
     try:
         library = ctypes.CDLL(str(binary), mode=os.RTLD_NOW | os.RTLD_LOCAL)
     except OSError as error:
@@ -142,6 +146,8 @@ def read_plugins(binary: Path, host: OfxHost) -> tuple[PluginFile, ...]:
         if not pointer or text_of(pointer.contents.pluginApi) != IMAGE_EFFECT_API or pointer.contents.apiVersion != 1:
             continue
         struct = pointer.contents
+        if not struct.setHost or not struct.mainEntry:
+            raise UnreadableFileError("a plug-in has no entry point", where=str(binary), fix="leave it out")
         version = (int(struct.pluginVersionMajor), int(struct.pluginVersionMinor))
         found.append(PluginFile(text_of(struct.pluginIdentifier), version, binary, bundle, index, library, struct))
     return tuple(found)
@@ -177,7 +183,7 @@ def plugins_at(
         for binary in binaries:
             try:
                 found |= {(plugin.binary, plugin.index): plugin for plugin in read_plugins(binary, host)}
-            except UnreadableFileError as error:
+            except (UnreadableFileError, UnsupportedFileError) as error:
                 if named and on_problem is None:
                     raise
                 _tell(error, on_problem)

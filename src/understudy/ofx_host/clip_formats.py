@@ -25,8 +25,6 @@ class InputFormat:
     Attributes:
         components: Of its pixels.
         depth: Of its samples.
-        size: Width and height of a picture, pixels at the render scale.
-        origin: Of its bottom left pixel.
         alpha: How color and alpha go together.
         pixel_aspect: Width of a pixel by its height.
         frames: First and last.
@@ -37,8 +35,6 @@ class InputFormat:
 
     components: Components
     depth: Depth
-    size: tuple[int, int]
-    origin: tuple[int, int]
     alpha: Alpha
     pixel_aspect: float
     frames: tuple[float, float]
@@ -58,6 +54,7 @@ def propose(
     frames: tuple[float, float],
     frame_rate: float,
     pixel_aspect: float,
+    several_aspects: bool,
 ) -> None:
     """Sets the clips' properties to what the host would do.
 
@@ -70,13 +67,20 @@ def propose(
         components: Wanted of the output.
         frames: First and last of the project.
         frame_rate: Of the project.
-        pixel_aspect: Of the project.
+        pixel_aspect: Of the output.
+        several_aspects: Whether inputs may differ in pixel aspect.
 
     Raises:
         UsageError: What is wanted can't be had.
         EffectError: An input takes nothing that the host has.
     """
     taken = tuple(depths)
+    if not several_aspects and len({one.pixel_aspect for one in inputs.values()}) > 1:
+        raise UsageError(
+            "the inputs differ in pixel aspect, and the effect or the host takes one for all",
+            where=", ".join(inputs),
+            fix="resample them to square pixels",
+        )
     mapped = depth if depth in taken else next(one for one in _DEEPEST if one in taken)
     for name, clip in clips.items():
         properties = clip.properties

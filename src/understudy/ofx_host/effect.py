@@ -11,11 +11,13 @@ from understudy.ofx_host.actions import demand, perform
 from understudy.ofx_host.bundles import PluginFile
 from understudy.ofx_host.capabilities import Capabilities
 from understudy.ofx_host.clips import ClipTable
-from understudy.ofx_host.effect_object import EffectObject, Message
-from understudy.ofx_host.instance import Instance, Project
+from understudy.ofx_host.effect_object import EffectObject
+from understudy.ofx_host.instance import Instance
+from understudy.ofx_host.message import Message
 from understudy.ofx_host.names import CONTEXTS, DEPTHS, Context, Depth, ofx_name, short_names
 from understudy.ofx_host.object_properties import EFFECT_DESCRIPTOR
 from understudy.ofx_host.parameters import Curve, ParameterTable, ParameterValue
+from understudy.ofx_host.project import Project
 from understudy.ofx_host.properties import PropertySet
 from understudy.ofx_host.scope import Scope
 
@@ -128,8 +130,12 @@ class Effect:
         self.descriptor = Descriptor(plugin, host)
         try:
             self._call(None, "OfxActionLoad")
-            self._call(self.descriptor, "OfxActionDescribe")
-            self.description = self._described()
+            try:
+                self._call(self.descriptor, "OfxActionDescribe")
+                self.description = self._described()
+            except BaseException:
+                perform(plugin, None, "OfxActionUnload", Scope(self.descriptor))
+                raise
         except BaseException:
             self.descriptor.close()
             raise
@@ -229,7 +235,7 @@ class Effect:
         scope = Scope(target or self.descriptor)
         given = {"OfxImageEffectPropContext": (context,)} if context else None
         answer = perform(self.plugin, target, action, scope, given)
-        said = [message.text for message in (target or self.descriptor).messages if message.kind != "log"]
+        said = [message.text for message in scope.messages if message.kind != "log"]
         demand(answer, action, self.plugin, said)
         self._note_unknown()
 

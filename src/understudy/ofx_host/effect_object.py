@@ -2,40 +2,11 @@
 """What a plug-in calls an image effect: its description, or an instance of it; both take messages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from understudy.ofx_host.handles import HANDLES
+from understudy.ofx_host.message import Message
 from understudy.ofx_host.properties import PropertySet
-from understudy.ofx_host.scope import ScopeOwner
-
-MessageKind = Literal["fatal", "error", "warning", "message", "log", "question"]
-
-MESSAGE_KINDS: dict[str, MessageKind] = {
-    "OfxMessageFatal": "fatal",
-    "OfxMessageError": "error",
-    "OfxMessageWarning": "warning",
-    "OfxMessageMessage": "message",
-    "OfxMessageLog": "log",
-    "OfxMessageQuestion": "question",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a plug-in told a person (``ofxMessage.h``).
-
-    Attributes:
-        kind: How bad it is.
-        identifier: The plug-in's name for it; may be empty.
-        text: The sentence.
-        persistent: Whether it stands on the node until it is cleared.
-    """
-
-    kind: MessageKind
-    identifier: str
-    text: str
-    persistent: bool = False
+from understudy.ofx_host.scope import ScopeOwner, current_scope
 
 
 class EffectObject(ScopeOwner):
@@ -70,6 +41,9 @@ class EffectObject(ScopeOwner):
     def post(self, message: Message) -> None:
         """Keeps a message and passes it on."""
         self.messages.append(message)
+        scope = current_scope(self)
+        if scope is not None:
+            scope.messages.append(message)
         if message.persistent:
             self.persistent_message = message
         if self.on_message is not None:

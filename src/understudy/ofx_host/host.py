@@ -5,6 +5,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from understudy.contracts.errors import UsageError
@@ -134,4 +135,10 @@ def find_plugins(
         UnreadableFileError: A named binary can't be loaded, or is no plug-in.
         DeviceUnavailableError: Plug-ins can't be run on this machine.
     """
-    return Host().find(paths, on_problem)
+    return _finder().find(paths, on_problem)
+
+
+@cache
+def _finder() -> Host:
+    """The host that binaries are shown when nobody has one yet."""
+    return Host()

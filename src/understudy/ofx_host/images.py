@@ -104,6 +104,7 @@ class Image:
         title: For people: ``Source at 12``.
         memory: Its pixels.
         bounds: Where they lie, pixels.
+        whole: Where the whole frame lies, pixels.
         scale: Render scale.
         pixel_aspect: Width of a pixel by its height.
         premultiplication: ``OfxImageAlphaPremultiplied`` or another of OpenFX.
@@ -118,6 +119,7 @@ class Image:
         title: str,
         memory: ImageMemory,
         bounds: Bounds,
+        whole: Bounds,
         *,
         scale: tuple[float, float],
         pixel_aspect: float,
@@ -136,7 +138,7 @@ class Image:
             "OfxImagePropPixelAspectRatio": (pixel_aspect,),
             "OfxImagePropData": (memory.address,),
             "OfxImagePropBounds": bounds,
-            "OfxImagePropRegionOfDefinition": bounds,
+            "OfxImagePropRegionOfDefinition": whole,
             "OfxImagePropRowBytes": (memory.row_bytes,),
             "OfxImagePropUniqueIdentifier": (identifier,),
         }

@@ -4,7 +4,6 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from understudy.contracts.errors import UsageError
@@ -13,10 +12,12 @@ from understudy.ofx_host.bundles import PluginFile
 from understudy.ofx_host.capabilities import Capabilities
 from understudy.ofx_host.clips import Clip, Footage, Source, footage_of
 from understudy.ofx_host.effect_object import EffectObject
-from understudy.ofx_host.names import COLOR_STYLES, CONTEXTS, NATIVE_CONFIG, Components, Context, Depth, short_name
+from understudy.ofx_host.images import Bounds
+from understudy.ofx_host.names import COLOR_STYLES, Components, Context, Depth, short_name
 from understudy.ofx_host.object_properties import EFFECT_INSTANCE
 from understudy.ofx_host.parameters import Curve, Parameters, ParameterTable, ParameterValue
-from understudy.ofx_host.properties import PropertySet, Value
+from understudy.ofx_host.project import Project, project_facts
+from understudy.ofx_host.properties import PropertySet, Rule, Value
 from understudy.ofx_host.rendered import Rendered
 from understudy.ofx_host.scope import Abort, Scope, current_scope
 
@@ -29,27 +30,6 @@ _DEEPEST_CHANGES = 8
 
 Inputs = Mapping[str, Source | None]
 """What is connected, by clip; None for nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """What an instance is part of.
-
-    Attributes:
-        width: Of the project's pictures, canonical (square pixels at full resolution).
-        height: Likewise.
-        first: First frame.
-        last: Last frame.
-        frame_rate: Frames a second.
-        pixel_aspect: Width of a pixel by its height.
-    """
-
-    width: float = 1920.0
-    height: float = 1080.0
-    first: float = 1.0
-    last: float = 100.0
-    frame_rate: float = 24.0
-    pixel_aspect: float = 1.0
 
 
 class Instance(EffectObject):
@@ -99,6 +79,7 @@ class Instance(EffectObject):
         self.format_key: object = None
         self.frame_varying = False
         self.formats: dict[str, InputFormat] = {}
+        self.extents: dict[str, Bounds] = {}
         self.running = 0
         self.in_sequence = False
         self._connected: dict[str, Footage] = {}
@@ -106,7 +87,9 @@ class Instance(EffectObject):
         self._alive = False
         self._changes = 0
         self.properties.take(described)
-        self._describe_project(descriptor_handle, interactive)
+        facts = project_facts(project, context, host, described, descriptor_handle, interactive=interactive)
+        for name, values in facts.items():
+            self.properties.put(name, *values)
         colors = host.speaks_color
         self.clips = {name: Clip(name, properties, self, colors=colors) for name, properties in clips.items()}
         for clip in self.clips.values():
@@ -183,6 +166,7 @@ class Instance(EffectObject):
         parameter = self.params.parameter(button)
         if parameter.kind.name != "PushButton":
             raise UsageError(f"'{button}' is a {parameter.kind.name}, not a button", fix="set it")
+        self._get_ready()
         self._edited(button)
 
     def render(
@@ -193,6 +177,7 @@ class Instance(EffectObject):
         render_scale: tuple[float, float] = (1.0, 1.0),
         depth: Depth = "float",
         components: Components = "RGBA",
+        window: Bounds | None = None,
         abort: Abort | None = None,
         draft: bool = False,
         ask_identity: bool = True,
@@ -209,6 +194,7 @@ class Instance(EffectObject):
             render_scale: Of the pictures that come in and go out: (0.5, 0.5) is a half-size proxy.
             depth: Of the samples that the effect works on, if it takes them; the nearest deeper one otherwise.
             components: Of the result.
+            window: The part to render, pixels (x1, y1, x2, y2, y up), where effect and host can do tiles; None for all.
             abort: Asked whenever the plug-in asks; True stops it.
             draft: Whether the plug-in may be quick and rough.
             ask_identity: Whether the plug-in may answer with one of its inputs unrendered.
@@ -220,6 +206,7 @@ class Instance(EffectObject):
             JobCancelledError: It was aborted.
             BaseException: What a callable raised while the plug-in ran.
         """
+        from understudy.ofx_host.negotiation import Request
         from understudy.ofx_host.render import render_frame
 
         if not self._alive:
@@ -231,8 +218,10 @@ class Instance(EffectObject):
             footage=self.footage(inputs),
             layout=self.host.rows,
             abort=abort,
+            temporal=self.host.temporal_access or self.context == "Retimer",
         )
-        return render_frame(self, scope, depth, components, draft=draft, ask_identity=ask_identity)
+        request = Request(depth, components, window, draft=draft, ask_identity=ask_identity)
+        return render_frame(self, scope, request)
 
     @contextmanager
     def sequence(self, first: float, last: float, step: float = 1.0) -> Iterator[None]:
@@ -252,6 +241,33 @@ class Instance(EffectObject):
             self.in_sequence = False
             sequence_call(self, scope, "End", (first, last), step)
 
+    @contextmanager
+    def editing(self) -> Iterator[None]:
+        """Tells the plug-in that a person opens its controls, and closes them at the end.
+
+        Raises:
+            EffectError: It can't.
+        """
+        self.call("OfxActionBeginInstanceEdit", self.new_scope())
+        try:
+            yield
+        finally:
+            self.call("OfxActionEndInstanceEdit", self.new_scope())
+
+    def time_domain(self) -> tuple[float, float]:
+        """First and last frame that it has anything for; those of its inputs if it does not say."""
+        name = "OfxImageEffectPropFrameRange"
+        ranges = [self.clips[clip].properties.numbers(name) for clip in self.formats] or [
+            (self.project.first, self.project.last)
+        ]
+        default = (min(one[0] for one in ranges), max(one[1] for one in ranges))
+        action = "OfxImageEffectActionGetTimeDomain"
+        scope = self.new_scope()
+        answer = perform(self.plugin, self, action, scope, None, {name: Rule("double", 2, default)})
+        demand(answer, action, self.plugin, self.said(scope))
+        first, last = answer.numbers(name) if answer.given else default
+        return first, last
+
     def purge(self) -> None:
         """Asks the plug-in to free what it can make again."""
         self.call("OfxActionPurgeCaches", self.new_scope())
@@ -267,14 +283,13 @@ class Instance(EffectObject):
         Raises:
             EffectError: It did not.
         """
-        start = len(self.messages)
         answer = perform(self.plugin, self, action, scope, given)
         self.unknown |= {f"{action}: {name}" for name in answer.strangers}
-        demand(answer, action, self.plugin, self.said(start))
+        demand(answer, action, self.plugin, self.said(scope))
 
-    def said(self, start: int) -> list[str]:
-        """What the plug-in told people since a count of messages; what stands on the node, if nothing."""
-        found = [message.text for message in self.messages[start:] if message.kind != "log"]
+    def said(self, scope: Scope) -> list[str]:
+        """What the plug-in told people in a call; what stands on the node, if nothing."""
+        found = [message.text for message in scope.messages if message.kind != "log"]
         standing = self.persistent_message
         if not found and standing is not None and standing.kind in {"error", "fatal"}:
             found = [standing.text]
@@ -342,33 +357,17 @@ class Instance(EffectObject):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _get_ready(self) -> None:
+        """Lets the plug-in fetch images before the first render, as an analysis does, if all inputs are connected."""
+        from understudy.ofx_host.negotiation import Request, set_formats
+
+        needed = [name for name, clip in self.clips.items() if not clip.is_output and not clip.optional]
+        if self.format_key is None and all(name in self._connected for name in needed):
+            with self.format_lock:
+                set_formats(self, self.new_scope(connected=True), Request("float", "RGBA"))
+
     def _edited(self, name: str) -> None:
         self.tell_change("OfxTypeParameter", name, "OfxChangeUserEdited")
-
-    def _describe_project(self, descriptor_handle: int, interactive: bool) -> None:  # noqa: FBT001 - private
-        project = self.project
-        facts: dict[str, tuple[Value, ...]] = {
-            "OfxImageEffectPropPluginHandle": (descriptor_handle,),
-            "OfxImageEffectPropContext": (CONTEXTS[self.context],),
-            "OfxImageEffectPropProjectSize": (project.width, project.height),
-            "OfxImageEffectPropProjectExtent": (project.width, project.height),
-            "OfxImageEffectPropProjectOffset": (0.0, 0.0),
-            "OfxImageEffectPropPixelAspectRatio": (project.pixel_aspect,),
-            "OfxImageEffectInstancePropEffectDuration": (project.last - project.first + 1.0,),
-            "OfxImageEffectPropFrameRate": (project.frame_rate,),
-            "OfxPropIsInteractive": (int(interactive),),
-        }
-        if self.host.speaks_color:
-            styles = list(COLOR_STYLES)
-            theirs = short_name(COLOR_STYLES, self.described.text("OfxImageEffectPropColourManagementStyle")) or "None"
-            style = min(theirs, self.host.color_management, key=styles.index)
-            facts["OfxImageEffectPropColourManagementStyle"] = (COLOR_STYLES[style],)
-            if style != "None":
-                facts["OfxImageEffectPropColourManagementConfig"] = (NATIVE_CONFIG,)
-            if style == "OCIO":
-                facts["OfxImageEffectPropOCIOConfig"] = (self.host.ocio_config,)
-        for name, values in facts.items():
-            self.properties.put(name, *values)
 
     def _scale_defaults(self) -> None:
         """Defaults given as parts of the project (``kOfxParamCoordinatesNormalised``) become canonical."""

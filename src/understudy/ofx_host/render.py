@@ -4,24 +4,17 @@
 import math
 import time as clock
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from understudy.contracts.errors import EffectError, JobCancelledError, PlateError, UsageError
-from understudy.ofx_host.actions import RENDER, Answer, demand, perform
-from understudy.ofx_host.clip_formats import (
-    InputFormat,
-    accept,
-    colorspace_of,
-    default_colorspace,
-    preference_defaults,
-    propose,
-)
-from understudy.ofx_host.clips import Footage, Region
+from understudy.contracts.errors import EffectError, JobCancelledError, UsageError
+from understudy.ofx_host.actions import RENDER, demand, perform
+from understudy.ofx_host.clips import Region
 from understudy.ofx_host.images import Bounds, ImageMemory
 from understudy.ofx_host.instance import Instance
-from understudy.ofx_host.names import Components, Depth
-from understudy.ofx_host.object_properties import clip_preference_rules, frame_range_rules, region_rules
-from understudy.ofx_host.pixels import components_of, convert_components, convert_depth, depth_of
+from understudy.ofx_host.negotiation import Request, ask, input_region, set_formats
+from understudy.ofx_host.object_properties import frame_range_rules, region_rules
+from understudy.ofx_host.pixels import convert_components, convert_depth
 from understudy.ofx_host.properties import Rule, Value
 from understudy.ofx_host.regions import bounded, to_canonical, to_pixels, union
 from understudy.ofx_host.rendered import Rendered
@@ -37,32 +30,27 @@ class _Plan:
 
     rod: Region
     bounds: Bounds
+    whole: Bounds
     regions: dict[str, Region]
     frames: dict[str, tuple[tuple[float, float], ...]]
     identity: tuple[str, float] | None
 
 
-def render_frame(
-    instance: Instance, scope: Scope, depth: Depth, components: Components, *, draft: bool, ask_identity: bool
-) -> Rendered:
+def render_frame(instance: Instance, scope: Scope, request: Request) -> Rendered:
     """See ``Instance.render``.
 
     Args:
         instance: Of the effect.
         scope: With time, scale and footage.
-        depth: Wanted.
-        components: Wanted.
-        draft: Whether it may be rough.
-        ask_identity: Whether an input may be the answer.
+        request: What is wanted.
     """
     if min(scope.scale) <= 0.0 or not all(map(math.isfinite, (*scope.scale, scope.time))):
         raise UsageError(f"can't render frame {scope.time} at the scale {scope.scale}", fix="use a scale above 0")
-    said = len(instance.messages)
     with instance.format_lock:
-        _set_formats(instance, scope, depth, components)
+        set_formats(instance, scope, request)
         instance.running += 1
     try:
-        plan = _plan(instance, scope, ask_identity=ask_identity)
+        plan = _plan(instance, scope, request)
         output = instance.clips["Output"]
         assert output.components is not None
         assert output.depth is not None
@@ -73,8 +61,8 @@ def render_frame(
             memory = ImageMemory(width, height, output.components, output.depth, instance.host.rows)
             bounds = plan.bounds
             alpha = output.properties.text("OfxImageEffectPropPreMultiplication")
-            scope.target = Target(memory, bounds, alpha)
-            seconds = _render(instance, scope, plan, said, draft=draft)
+            scope.target = Target(memory, bounds, plan.whole, alpha)
+            seconds = _render(instance, scope, plan, draft=request.draft)
         return Rendered(
             array=memory.pixels(),
             components=memory.components,
@@ -89,7 +77,7 @@ def render_frame(
             frames_requested={name: tuple(times) for name, times in scope.requests.items()},
             frames_needed=plan.frames,
             regions_of_interest=plan.regions,
-            messages=tuple(instance.messages[said:]),
+            messages=tuple(scope.messages),
             leaked=scope.leaked,
             complaints=tuple(scope.complaints),
             seconds=seconds,
@@ -122,130 +110,6 @@ def sequence_call(instance: Instance, scope: Scope, end: str, frames: tuple[floa
     instance.call(f"OfxImageEffectAction{end}SequenceRender", scope, given)
 
 
-def _ask(
-    instance: Instance,
-    scope: Scope,
-    name: str,
-    given: Mapping[str, tuple[Value, ...]],
-    more_out: Mapping[str, Rule] | None = None,
-) -> Answer:
-    action = f"OfxImageEffectAction{name}"
-    said = len(instance.messages)
-    answer = perform(instance.plugin, instance, action, scope, given, more_out)
-    instance.unknown |= {f"{action}: {stranger}" for stranger in answer.strangers}
-    demand(answer, action, instance.plugin, instance.said(said), aborted=scope.aborted)
-    return answer
-
-
-def _set_formats(instance: Instance, scope: Scope, depth: Depth, components: Components) -> None:
-    """Makes the clips be what this render needs; asks for clip preferences when something changed."""
-    formats = {name: _format(instance, scope, name, footage) for name, footage in scope.footage.items()}
-    key = (formats, depth, components)
-    if key == instance.format_key:
-        return
-    if instance.running:
-        raise UsageError(
-            "another render of this instance runs with other inputs, depth or components",
-            where=instance.plugin.identifier,
-            fix="wait for it, or use another instance",
-        )
-    changed = [name for name in instance.clips if formats.get(name) != instance.formats.get(name)]
-    project = instance.project
-    propose(
-        instance.clips,
-        formats,
-        instance.host,
-        instance.depths,
-        depth=depth,
-        components=components,
-        frames=(project.first, project.last),
-        frame_rate=project.frame_rate,
-        pixel_aspect=min((one.pixel_aspect for one in formats.values()), default=project.pixel_aspect),
-    )
-    instance.formats = formats
-    for name in changed:
-        instance.tell_change("OfxTypeClip", name, "OfxChangeUserEdited")
-    _ask_preferences(instance, scope)
-    _ask_colorspace(instance, scope)
-    instance.format_key = key
-
-
-def _ask_preferences(instance: Instance, scope: Scope) -> None:
-    clips = instance.clips
-    rules = clip_preference_rules(clips)
-    defaults = preference_defaults(clips)
-    more = {
-        name: Rule(rule.kind, rule.size, defaults[name]) if name in defaults else rule for name, rule in rules.items()
-    }
-    for name in ("OfxImageEffectPropFrameRate", "OfxImageEffectPropPreMultiplication"):
-        more[name] = Rule("double" if name.endswith("Rate") else "string", 1, defaults[name])
-    answer = _ask(instance, scope, "GetClipPreferences", {}, more)
-    instance.frame_varying = bool(answer.values["OfxImageEffectFrameVarying"][0])
-    theirs = instance.described.integer("OfxImageEffectPropMultipleClipDepths")
-    may_differ = bool(theirs and instance.host.multiple_depths)
-    for complaint in accept(clips, answer.values, instance.host, may_differ=may_differ):
-        scope.complain(complaint)
-
-
-def _ask_colorspace(instance: Instance, scope: Scope) -> None:
-    output = instance.clips["Output"]
-    if instance.style == "None" or "OfxImageClipPropColourspace" not in output.properties:
-        return
-    wanted = default_colorspace(instance.clips)
-    given = {"OfxImageClipPropPreferredColourspaces": (wanted,) if wanted else ()}
-    answer = _ask(instance, scope, "GetOutputColourspace", given)
-    told = answer.text("OfxImageClipPropColourspace") if answer.given else ""
-    output.properties.put("OfxImageClipPropColourspace", colorspace_of(instance.clips, told) or wanted)
-
-
-def _format(instance: Instance, scope: Scope, name: str, footage: Footage) -> InputFormat:
-    """What is connected, found by looking at a picture: that of the render's time, or else the first that there is."""
-    project = instance.project
-    frames = (
-        project.first if footage.first is None else footage.first,
-        project.last if footage.last is None else footage.last,
-    )
-    clip = instance.clips[name]
-    for time in (scope.time, math.floor(scope.time), *frames):
-        picture = scope.picture(clip, float(time))
-        if picture is not None:
-            return InputFormat(
-                components_of(picture),
-                depth_of(picture),
-                (picture.shape[1], picture.shape[0]),
-                footage.origin,
-                footage.alpha,
-                project.pixel_aspect if footage.pixel_aspect is None else footage.pixel_aspect,
-                frames,
-                project.frame_rate if footage.frame_rate is None else footage.frame_rate,
-                footage.colorspace,
-                footage.continuous,
-            )
-    raise PlateError(
-        f"has no picture at frame {scope.time:g}, {frames[0]:g} or {frames[1]:g}", where=name, fix="connect another"
-    )
-
-
-def input_region(instance: Instance, scope: Scope | None, name: str, time: float) -> Region | None:
-    """Where a connected input has pixels at a time, canonical; where its first picture has them if there is none.
-
-    Args:
-        instance: Of the effect.
-        scope: Of the call; None asks for no picture.
-        name: Of the clip.
-        time: Frames.
-    """
-    format_ = instance.formats.get(name)
-    if format_ is None:
-        return None
-    clip = instance.clips[name]
-    picture = scope.picture(clip, time) if scope is not None else None
-    width, height = (picture.shape[1], picture.shape[0]) if picture is not None else format_.size
-    x, y = format_.origin
-    scale = scope.scale if scope is not None else (1.0, 1.0)
-    return to_canonical((x, y, x + width, y + height), scale, clip.pixel_aspect)
-
-
 def _default_rod(instance: Instance, scope: Scope) -> Region:
     project = (0.0, 0.0, instance.project.width, instance.project.height)
     if instance.context == "Generator":
@@ -256,26 +120,44 @@ def _default_rod(instance: Instance, scope: Scope) -> Region:
     return union(one for one in regions if one is not None) or project
 
 
-def _plan(instance: Instance, scope: Scope, *, ask_identity: bool) -> _Plan:
+def _plan(instance: Instance, scope: Scope, request: Request) -> _Plan:
     at: dict[str, tuple[Value, ...]] = {"OfxPropTime": (scope.time,)}
     scaled = {**at, "OfxImageEffectPropRenderScale": scope.scale}
     project = (0.0, 0.0, instance.project.width, instance.project.height)
     name = "OfxImageEffectPropRegionOfDefinition"
     default = _default_rod(instance, scope)
-    answer = _ask(instance, scope, "GetRegionOfDefinition", scaled, {name: Rule("double", 4, default)})
+    answer = ask(instance, scope, "GetRegionOfDefinition", scaled, {name: Rule("double", 4, default)})
     numbers = answer.numbers(name) if answer.given else default
     rod = bounded((numbers[0], numbers[1], numbers[2], numbers[3]), project)
     if not instance.host.multi_resolution:
         rod = project
-    bounds = _bounds(instance, scope, rod)
+    whole = _bounds(instance, scope, rod)
+    bounds = whole if request.window is None else _part(instance, whole, request.window)
+    interest = (
+        rod if request.window is None else to_canonical(bounds, scope.scale, instance.clips["Output"].pixel_aspect)
+    )
     inputs = [one for one in instance.clips if one in scope.footage]
-    identity = _ask_identity(instance, scope, scaled, bounds) if ask_identity else None
+    identity = _ask_identity(instance, scope, scaled, bounds) if request.ask_identity else None
     if identity is not None:
-        return _Plan(rod, bounds, {}, {}, identity)
+        return _Plan(rod, bounds, whole, {}, {}, identity)
     frames = _ask_frames(instance, scope, at, inputs)
     scope.allowed = frames
-    regions = _ask_regions(instance, scope, {**scaled, "OfxImageEffectPropRegionOfInterest": rod}, inputs, rod)
-    return _Plan(rod, bounds, regions, frames, None)
+    wanted = {**scaled, "OfxImageEffectPropRegionOfInterest": interest}
+    regions = _ask_regions(instance, scope, wanted, inputs, interest)
+    return _Plan(rod, bounds, whole, regions, frames, None)
+
+
+def _part(instance: Instance, whole: Bounds, window: Bounds) -> Bounds:
+    tiles = "OfxImageEffectPropSupportsTiles"
+    if not (instance.host.tiles and instance.described.integer(tiles) and instance.properties.integer(tiles)):
+        raise UsageError(
+            "the effect or the host renders whole frames only", where=instance.plugin.identifier, fix="give no window"
+        )
+    part = (*map(max, window[:2], whole[:2]), *map(min, window[2:], whole[2:]))
+    x1, y1, x2, y2 = part
+    if x1 >= x2 or y1 >= y2:
+        raise UsageError(f"the window {window} has no pixels of the frame {whole}", fix="move it")
+    return (x1, y1, x2, y2)
 
 
 def _bounds(instance: Instance, scope: Scope, rod: Region) -> Bounds:
@@ -303,7 +185,7 @@ def _window(scope: Scope, bounds: Bounds) -> dict[str, tuple[Value, ...]]:
 def _ask_identity(
     instance: Instance, scope: Scope, given: Mapping[str, tuple[Value, ...]], bounds: Bounds
 ) -> tuple[str, float] | None:
-    answer = _ask(
+    answer = ask(
         instance,
         scope,
         "IsIdentity",
@@ -349,7 +231,7 @@ def _ask_frames(
         source = float(instance.params.parameter("SourceTime").at(scope.time)[0])
         near = (math.floor(source), math.floor(source) + 1.0)
     more = {name: Rule("double", 0, near) for name in frame_range_rules(inputs)}
-    answer = _ask(instance, scope, "GetFramesNeeded", given, more)
+    answer = ask(instance, scope, "GetFramesNeeded", given, more)
     found = {}
     for name in inputs:
         numbers = answer.numbers(f"OfxImageClipPropFrameRange_{name}")
@@ -363,7 +245,7 @@ def _ask_regions(
     instance: Instance, scope: Scope, given: Mapping[str, tuple[Value, ...]], inputs: list[str], rod: Region
 ) -> dict[str, Region]:
     more = {name: Rule("double", 4, rod) for name in region_rules(inputs)}
-    answer = _ask(instance, scope, "GetRegionsOfInterest", given, more)
+    answer = ask(instance, scope, "GetRegionsOfInterest", given, more)
     found = {}
     for name in inputs:
         x1, y1, x2, y2 = answer.numbers(f"OfxImageClipPropRoI_{name}")
@@ -371,7 +253,7 @@ def _ask_regions(
     return found
 
 
-def _render(instance: Instance, scope: Scope, plan: _Plan, said: int, *, draft: bool) -> float:
+def _render(instance: Instance, scope: Scope, plan: _Plan, *, draft: bool) -> float:
     """Calls the render action; the seconds that it took."""
     given: dict[str, tuple[Value, ...]] = {
         **_window(scope, plan.bounds),
@@ -389,13 +271,18 @@ def _render(instance: Instance, scope: Scope, plan: _Plan, said: int, *, draft: 
         scope.rendering = True
         try:
             answer = perform(instance.plugin, instance, RENDER, scope, given)
-        finally:
-            scope.rendering = False
             seconds = clock.perf_counter() - start
+            instance.unknown |= {f"{RENDER}: {stranger}" for stranger in answer.strangers}
+            demand(answer, RENDER, instance.plugin, instance.said(scope), aborted=scope.aborted)
+        except BaseException:
+            scope.rendering = False
             if not instance.in_sequence:
-                sequence_call(instance, scope, "End", frames, 1.0)
-    instance.unknown |= {f"{RENDER}: {stranger}" for stranger in answer.strangers}
-    demand(answer, RENDER, instance.plugin, instance.said(said), aborted=scope.aborted)
+                with suppress(EffectError):  # what went wrong first is what counts
+                    sequence_call(instance, scope, "End", frames, 1.0)
+            raise
+        scope.rendering = False
+        if not instance.in_sequence:
+            sequence_call(instance, scope, "End", frames, 1.0)
     assert scope.target is not None
     if scope.target.memory.overrun():
         scope.complain("wrote outside of its output")

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 
 from understudy.ofx_host.clips import Region
-from understudy.ofx_host.effect_object import Message
 from understudy.ofx_host.images import Bounds
+from understudy.ofx_host.message import Message
 from understudy.ofx_host.names import Components, Depth
 from understudy.ofx_host.pixels import Pixels
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from understudy.ofx_host.abi import Refused, Status
 from understudy.ofx_host.clips import ALPHAS, Clip, Footage
 from understudy.ofx_host.images import Bounds, Image, ImageMemory, RowLayout
+from understudy.ofx_host.message import Message
 from understudy.ofx_host.pixels import Pixels, convert_components, convert_depth
 
 _log = logging.getLogger(__name__)
@@ -26,16 +27,18 @@ Abort = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is rendered into.
+    """What is rendered into, or read from.
 
     Attributes:
-        memory: The result's.
+        memory: Its pixels.
         bounds: Where it lies, pixels.
+        whole: Where the whole frame lies, pixels; as the bounds, unless a part is rendered.
         alpha: Its premultiplication, as OpenFX names it.
     """
 
     memory: ImageMemory
     bounds: Bounds
+    whole: Bounds
     alpha: str
 
 
@@ -49,11 +52,13 @@ class Scope:
         footage: What is connected, by clip.
         layout: How images lie in memory.
         abort: Asked when the plug-in asks.
+        temporal: Whether the host gives frames of other times.
 
     Attributes:
         requests: Times that the plug-in fetched, by clip, in order and with repeats (frames).
         allowed: First and last frames that it said it needs, by clip; None before it was asked.
         complaints: Where it broke the specification.
+        messages: What it told people.
         leaked: Images that it did not release.
         raised: What our side raised while the plug-in ran.
         aborted: Whether it was told to stop.
@@ -70,6 +75,7 @@ class Scope:
         footage: Mapping[str, Footage] | None = None,
         layout: RowLayout | None = None,
         abort: Abort | None = None,
+        temporal: bool = True,
     ) -> None:
         self.owner = owner
         self.time = time
@@ -78,6 +84,7 @@ class Scope:
         self.requests: dict[str, list[float]] = {name: [] for name in self.footage}
         self.allowed: dict[str, tuple[tuple[float, float], ...]] | None = None
         self.complaints: list[str] = []
+        self.messages: list[Message] = []
         self.leaked = 0
         self.raised: list[BaseException] = []
         self.aborted = False
@@ -85,6 +92,7 @@ class Scope:
         self.target: Target | None = None
         self._layout = layout or RowLayout()
         self._abort = abort
+        self._temporal = temporal
         self._serial = next(_serial)
         self._images: dict[int, Image] = {}
         self._pictures: dict[tuple[str, float], Pixels | None] = {}
@@ -122,20 +130,22 @@ class Scope:
             return self._open_target(clip, time)
         self.requests.setdefault(clip.name, []).append(time)
         self._check_request(clip, time)
+        if time != self.time and not self._temporal:
+            self.complain(f"fetched {clip.name} at {time:g} on a host without temporal access")
+            raise Refused(Status.FAILED)
         footage = self.footage.get(clip.name)
         picture = self.picture(clip, time)
-        if footage is None or picture is None:
+        if footage is None or picture is None or clip.components is None:
             raise Refused(Status.FAILED)
         with self._lock:
             if (clip.name, time) not in self._memories:
-                assert clip.components is not None
                 assert clip.depth is not None
                 converted = convert_components(convert_depth(picture, clip.depth), clip.components)
                 self._memories[clip.name, time] = ImageMemory.of(converted, self._layout)
             memory = self._memories[clip.name, time]
         x, y = footage.origin
         bounds = (x, y, x + memory.width, y + memory.height)
-        return self._opened(clip, time, memory, bounds, ALPHAS[footage.alpha])
+        return self._opened(clip, time, Target(memory, bounds, bounds, ALPHAS[footage.alpha]))
 
     def release(self, handle: int | None) -> None:
         """Takes an image handle back.
@@ -176,16 +186,17 @@ class Scope:
         if self.target is None or not self.rendering:
             self.complain("fetched the output outside of the render action")
             raise Refused(Status.FAILED)
-        return self._opened(clip, time, self.target.memory, self.target.bounds, self.target.alpha)
+        return self._opened(clip, time, self.target)
 
-    def _opened(self, clip: Clip, time: float, memory: ImageMemory, bounds: Bounds, alpha: str) -> Image:
+    def _opened(self, clip: Clip, time: float, placed: Target) -> Image:
         image = Image(
             f"{clip.name} at {time:g}",
-            memory,
-            bounds,
+            placed.memory,
+            placed.bounds,
+            placed.whole,
             scale=self.scale,
             pixel_aspect=clip.pixel_aspect,
-            premultiplication=alpha,
+            premultiplication=placed.alpha,
             identifier=f"{clip.name}/{time!r}/{self._serial}",
         )
         with self._lock:

@@ -152,6 +152,8 @@ def test_progress_and_the_timeline(load: Load) -> None:
             "steps": "10",
             "last": "0",
             "end": "0",
+            "got": "1",
+            "level": "0",
             "time": "5",
         }
         assert reports(instance)[-1].endswith("of 5-50")
@@ -160,6 +162,13 @@ def test_progress_and_the_timeline(load: Load) -> None:
         instance.press("work")
         assert facts(reports(instance)[-1])["steps"] == "5"
         assert facts(reports(instance)[-1])["last"] == "13"
+
+
+def test_a_button_may_look_at_pictures_before_any_render(load: Load) -> None:
+    with load("message").create(project=Project(first=5, last=50)) as instance:
+        instance.connect("Source", lambda time: np.full((2, 2, 4), time * 3, np.float32))
+        instance.press("work")
+        assert facts(reports(instance)[-1]).items() >= {"got": "0", "level": "15"}.items()
 
 
 def test_every_mistake_gets_its_status_and_is_told(load: Load) -> None:
@@ -224,35 +233,55 @@ def test_the_threads_of_the_host(load: Load) -> None:
         }
 
 
-@pytest.mark.parametrize(("name", "most"), [("gain", 8), ("mean", 1), ("scale", 1)])
-def test_renders_from_eight_threads_are_right(load: Load, name: str, most: int) -> None:
-    """As many at once as the effect allows: more than one in the render action is seen by its fetches."""
+@pytest.mark.parametrize(("name", "safety"), [("gain", "full"), ("mean", "instance"), ("scale", "unsafe")])
+def test_renders_from_eight_threads_are_right(load: Load, name: str, safety: str) -> None:
     frames = {float(time): np.full((4, 5, 4), time, np.float32) for time in range(60)}
-    inside, peak, lock = [0], [0], threading.Lock()
     effect = load(name)
-
-    with effect.create() as instance:
+    assert effect.description.thread_safety == safety
+    with effect.create(values={"gain": 2.0} if name == "gain" else {}) as instance:
         instance.connect("Source", Footage(frames.get))
-        if name == "gain":
-            instance.params["gain"] = 2.0
 
-        def one(time: int) -> bool:
+        def right(time: int) -> bool:
             result = instance.render(time)
-            if name == "gain":
-                wanted = np.full_like(result.array, 2.0 * time)
-            elif name == "mean":
-                wanted = np.full_like(result.array, ((time - 1) + 2.0 * time + 4.0 * (time + 1)) / 7)
-            else:
-                wanted = np.full_like(result.array, time)
-            with lock:
-                inside[0] += 1
-                peak[0] = max(peak[0], inside[0])
-                inside[0] -= 1
-            return bool((result.array == wanted).all()) and result.leaked == 0
+            wanted = {"gain": 2.0 * time, "mean": (7.0 * time + 3) / 7, "scale": time}[name]
+            return bool((result.array == np.float32(wanted)).all()) and result.leaked == 0
 
         with ThreadPoolExecutor(8) as pool:
-            assert all(pool.map(one, list(range(1, 59)) * 2))
-    assert {"gain": "full", "mean": "instance", "scale": "unsafe"}[name] == effect.description.thread_safety
+            assert all(pool.map(right, list(range(1, 59)) * 2))
+
+
+def test_renders_run_at_once_where_the_effect_allows(load: Load) -> None:
+    """Each waits inside of its render action until another is in its own."""
+    meeting = threading.Barrier(2, timeout=60)
+
+    def fetch(time: float) -> np.ndarray[Any, Any]:
+        if time in {10.0, 20.0}:
+            meeting.wait()
+        return SOURCE
+
+    with load("retimer").create("Retimer") as instance, ThreadPoolExecutor(2) as pool:
+        instance.params["SourceTime"] = lambda time: 10.0 * time + 0.5
+        list(pool.map(lambda time: instance.render(time, {"Source": fetch}), [1, 2]))
+    mean = load("mean")
+    with mean.create() as one, mean.create() as other, ThreadPoolExecutor(2) as pool:
+        renders = [pool.submit(one.render, 9, {"Source": fetch}), pool.submit(other.render, 19, {"Source": fetch})]
+        assert [done.result().leaked for done in renders] == [0, 0]
+
+
+def test_an_instance_that_is_safe_alone_renders_one_frame_at_a_time(load: Load) -> None:
+    inside, most = [0], [0]
+
+    def fetch(time: float) -> np.ndarray[Any, Any]:
+        if time != 5.0:  # asked for in the render action, not before it
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            threading.Event().wait(0.02)
+            inside[0] -= 1
+        return SOURCE
+
+    with load("mean").create() as instance, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: instance.render(5, {"Source": fetch}), range(6)))
+    assert most[0] == 1
 
 
 def test_an_unsafe_effect_renders_one_frame_at_a_time(load: Load) -> None:
@@ -313,6 +342,23 @@ def test_color_management_is_the_strongest_that_both_have(load: Load, host: Host
         assert facts(reports(instance)[-1]).items() >= said.items()
         assert result.colorspace == ("ACEScg" if host.color_management != "None" else "")
         assert result.alpha == "OfxImageAlphaUnPremultiplied"
+
+
+def test_a_host_without_temporal_access_gives_the_frame_alone(load: Load) -> None:
+    with load("mean", Host(temporal_access=False)).create() as instance:
+        result = instance.render(3, {"Source": SOURCE})
+    np.testing.assert_allclose(result.array, SOURCE, rtol=1e-6)
+    assert result.complaints == tuple(f"fetched Source at {time} on a host without temporal access" for time in (2, 4))
+
+
+def test_a_sequence_is_told_once(load: Load) -> None:
+    with load("mean").create() as instance:
+        with instance.sequence(1, 3):
+            frames = [instance.render(time, {"Source": SOURCE}).array for time in (1, 2, 3)]
+        assert len(frames) == 3
+        instance.purge()
+        with instance.editing():
+            assert instance.time_domain() == (1.0, 100.0)
 
 
 def test_hosts_that_a_plug_in_does_not_want(plugins: dict[str, PluginFile]) -> None:

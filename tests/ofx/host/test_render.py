@@ -35,6 +35,21 @@ def test_float_goes_through_bit_for_bit(load: Load, layout: RowLayout) -> None:
     assert result.frames_requested == {"Source": (1.0,)}
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_part_of_a_frame(load: Load, layout: RowLayout) -> None:
+    source = picture(1, 20, 30)
+    with load("gain", Host(rows=layout)).create(values={"gain": 2.0}) as instance:
+        result = instance.render(1, {"Source": source}, window=(-5, 3, 12, 9))
+        assert (result.bounds, result.rod) == ((0, 3, 12, 9), (0.0, 0.0, 30.0, 20.0))
+        np.testing.assert_array_equal(result.array, source[11:17, :12] * 2)
+        assert result.regions_of_interest == {"Source": (0.0, 3.0, 12.0, 9.0)}
+        assert result.complaints == ()
+        with pytest.raises(UsageError, match="has no pixels of the frame"):
+            instance.render(1, {"Source": source}, window=(40, 0, 50, 9))
+    with load("mean").create() as instance, pytest.raises(UsageError, match="renders whole frames only"):
+        instance.render(1, {"Source": source}, window=(0, 0, 5, 5))
+
+
 def test_an_identity_is_the_input_unrendered(load: Load) -> None:
     source = picture(1)
     with load("gain").create("Filter") as instance:

@@ -10,9 +10,9 @@ from understudy.ofx_host.effect import Descriptor
 from understudy.ofx_host.effect_object import EffectObject
 from understudy.ofx_host.handles import HANDLES
 from understudy.ofx_host.instance import Instance
+from understudy.ofx_host.negotiation import input_region
 from understudy.ofx_host.properties import PropertySet
 from understudy.ofx_host.regions import to_canonical
-from understudy.ofx_host.render import input_region
 from understudy.ofx_host.scope import Scope, current_scope
 from understudy.ofx_host.suites.memory import ImageBlock, allocate, release
 

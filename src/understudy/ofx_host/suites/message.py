@@ -9,8 +9,9 @@ import ctypes
 from ctypes import c_char_p, c_double, c_int64, c_size_t, c_uint, c_void_p
 
 from understudy.ofx_host.abi import Refused, Slot, Status, text_of
-from understudy.ofx_host.effect_object import MESSAGE_KINDS, EffectObject, Message
+from understudy.ofx_host.effect_object import EffectObject
 from understudy.ofx_host.handles import HANDLES
+from understudy.ofx_host.message import MESSAGE_KINDS, Message
 
 _INTEGERS = 6
 _VECTORS = 8

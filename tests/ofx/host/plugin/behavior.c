@@ -67,8 +67,12 @@ OfxStatus message_main(const char *action, const void *handle, Props in, Props o
       double now = 0, first = 0, final = 0;
       timeline->getTime(effect, &now);
       timeline->bounds(effect, &first, &final);
+      Image image;
+      OfxStatus got = open_image(effect, "Source", now, &image);
+      double level = got == OK ? sample(&image, 0, 0, 0) : 0;
+      if (got == OK) close_image(&image);
       timeline->gotoTime(effect, 42);
-      report(effect, "early=%d start=%d steps=%d last=%d end=%d time=%g of %g-%g", early, start, steps, last, end, now, first, final);
+      report(effect, "early=%d start=%d steps=%d last=%d end=%d got=%d level=%g time=%g of %g-%g", early, start, steps, last, end, got, level, now, first, final);
     }
     return OK;
   }

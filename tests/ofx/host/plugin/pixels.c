@@ -20,7 +20,11 @@ static double time_of(Props in) {
 // Output = source x gain + offset for color, a gain that may animate.
 OfxStatus gain_main(const char *action, const void *handle, Props in, Props out) {
   Effect effect = (Effect)handle;
-  if (is(action, "OfxActionDescribe")) return describe(effect, "Gain", FILTERS, 0, FULL);
+  if (is(action, "OfxActionDescribe")) {
+    Props own;
+    effects->getPropertySet(effect, &own);
+    return describe(effect, "Gain", FILTERS, 0, FULL) | props->setInt(own, "OfxImageEffectPropSupportsTiles", 0, 1);
+  }
   if (is(action, "OfxImageEffectActionDescribeInContext")) {
     define_clip(effect, "Source", 0, 0);
     define_clip(effect, "Output", 0, 0);
