@@ -250,6 +250,7 @@ _OTHER_EVENTS = (
     ("access", "`tokens list`", "one for each entry; `kind`, `name`, `roles`, and what else its kind has"),
     ("revoked", "`tokens revoke`", "`name`, `tokens`"),
     ("serving", "`serve`", "`address`, the first of `addresses`"),
+    ("bundle", "`submit --to openjd`", "`folder`, `files`, `frames` (count)"),
     ("chunk", "`submit --to command`", "`frames`, `count`, `command` (for a shell), `argv`"),
     ("record", "`provenance show`", "the whole record, field by field"),
     (
@@ -307,6 +308,7 @@ _VARIABLES = (
     ("UNDERSTUDY_TLS_NAME", "clients", "Name in the service's certificate, where it is not that of the address."),
     ("UNDERSTUDY_TOKEN", "clients", "Bearer token; sent over TLS, or within this machine, only."),
     ("UNDERSTUDY_TOKEN_FILE", "clients", "File with the token, instead."),
+    ("UNDERSTUDY_FARM_SERVER", "`farm task`", "The service of a farm's session; set by `farm start`."),
     ("UNDERSTUDY_USER", "clients", "Whose fair share of a service it is; the login name otherwise."),
     ("UNDERSTUDY_PRIORITY", "clients", "`interactive`, `normal` or `batch`: how soon a service runs the requests."),
     ("XDG_CACHE_HOME", "every render, `serve`", "For digests of files and for what work took; `~/.cache` otherwise."),

@@ -17,6 +17,7 @@ from understudy.cli.cache import cache_app
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
 from understudy.cli.ending import silence_stdout, tell
+from understudy.cli.farm import farm_app
 from understudy.cli.inspect import inspect
 from understudy.cli.integrate import integrate
 from understudy.cli.interpolate import interpolate
@@ -87,6 +88,7 @@ for _command in (*_WORK, submit, serve, inspect, doctor, publish, review, integr
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
 app.add_typer(cache_app, name="cache")
+app.add_typer(farm_app, name="farm", hidden=True)
 app.add_typer(provenance_app, name="provenance")
 app.add_typer(tokens_app, name="tokens")
 

@@ -2,6 +2,10 @@
 """``understudy submit``: shares a render out to a farm."""
 
 import json as json_module
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +16,16 @@ from understudy.cli import options as o
 from understudy.contracts.errors import UsageError
 
 if TYPE_CHECKING:
+    from understudy.contracts.engine import Engine
     from understudy.farm.job import FarmJob
+    from understudy.farm.openjd_template import Wishes
+    from understudy.graph.document import Graph
 
 
 class Target(StrEnum):
     """What takes the job."""
 
+    OPENJD = "openjd"
     COMMAND = "command"
 
 
@@ -33,36 +41,76 @@ Scattered = Annotated[
 
 def submit(
     graph: Annotated[Path, typer.Argument(metavar="GRAPH.yaml", help="A graph document (understudy.graph/1).")],
-    to: Annotated[Target, typer.Option("--to", help="command: one command for each chunk, on stdout.")],
+    to: Annotated[
+        Target,
+        typer.Option("--to", help="openjd: a job bundle in --out; command: a command for each chunk, on stdout."),
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where what the farm needs is written; the farm must see it."),
+        typer.Option("--out", metavar="DIR", help="Where the bundle, or the commands' graph, is written."),
     ] = None,
     frames: o.Frames = "",
     chunk: Chunk = 10,
     scattered: Scattered = None,
+    seconds_per_chunk: Annotated[
+        int,
+        typer.Option(metavar="S", min=0, help="openjd: seconds a chunk is to take; the farm then chooses its size."),
+    ] = 0,
     draft: o.Draft = False,
+    draft_scale: o.DraftScale = "",
+    publish: Annotated[
+        str, typer.Option("--publish", metavar="ROOT", help="openjd: publish there when all frames are made.")
+    ] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="openjd: compare the frames with their record in the end.")
+    ] = True,
+    cores: Annotated[
+        int, typer.Option("--cores", metavar="N", min=1, help="openjd: cores that a worker needs for a task.")
+    ] = 4,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="openjd: the job's name.")] = "",
+    device: o.Device = "auto",
     policy: o.Policy = "",
     json: o.Json = False,
 ) -> None:
     """Share a render out to a farm; every machine takes the packs and the OCIO config that were settled here."""
     from understudy.farm.chunks import are_scattered
+    from understudy.graph.draft import with_draft_scale
+    from understudy.graph.parsing import load_graph
 
     if out is None:
         raise UsageError("no folder was named", where="--out", fix="name one that the farm's machines see")
-    job = _settled(graph, frames=frames, draft=draft, policy=policy)
-    contiguous = not (are_scattered(job.frames, chunk) if scattered is None else scattered)
-    match to:
-        case Target.COMMAND:
-            _commands(job, out, size=chunk, contiguous=contiguous, as_json=json)
+    if publish and draft:
+        raise UsageError("a draft is not published", where="--publish", fix="leave --draft out")
+    document = load_graph(graph)
+    if draft_scale:
+        document = with_draft_scale(document, draft_scale, draft=draft)
+    with _settled(document, frames=frames, draft=draft, device=device, policy=policy) as (job, engine):
+        contiguous = not (are_scattered(job.frames, chunk) if scattered is None else scattered)
+        match to:
+            case Target.COMMAND:
+                _commands(job, out, size=chunk, contiguous=contiguous, as_json=json)
+            case Target.OPENJD:
+                wishes = _wishes(
+                    job,
+                    engine,
+                    name=name or graph.stem,
+                    chunk=chunk,
+                    target_s=seconds_per_chunk,
+                    contiguous=contiguous,
+                    publish=publish,
+                    verify=verify,
+                    cores=cores,
+                    device=device,
+                )
+                _bundle(job, wishes, out, as_json=json)
 
 
-def _settled(graph: Path, *, frames: str, draft: bool, policy: str) -> "FarmJob":
-    """The job with everything decided; warnings go to stderr."""
-    import os
-
+@contextmanager
+def _settled(
+    document: "Graph", *, frames: str, draft: bool, device: str, policy: str
+) -> "Iterator[tuple[FarmJob, Engine]]":
+    """The job with everything decided, and the engine that decided; warnings go to stderr."""
     from understudy.farm.job import settle
-    from understudy.graph.parsing import load_graph
     from understudy.packs.policy import POLICY_VARIABLE, find_policy
     from understudy.roles.engine import LocalEngine
 
@@ -73,10 +121,12 @@ def _settled(graph: Path, *, frames: str, draft: bool, policy: str) -> "FarmJob"
         if event["event"] == "warning":
             typer.echo(f"warning: {event.get('node', '')}: {event['message']}", err=True)
 
-    document = load_graph(graph)
-    engine = LocalEngine(ocio_config=document.config, policy=rules)
+    engine = LocalEngine(device=device, ocio_config=document.config, policy=rules)
     try:
-        return settle(document, engine, frames=frames, draft=draft, policy=rules, policy_file=file, listener=tell)
+        yield (
+            settle(document, engine, frames=frames, draft=draft, policy=rules, policy_file=file, listener=tell),
+            engine,
+        )
     finally:
         engine.close()
 
@@ -89,3 +139,57 @@ def _commands(job: "FarmJob", out: Path, *, size: int, contiguous: bool, as_json
     write_graph(job.graph, file)
     for command in chunk_commands(job, file, size=size, contiguous=contiguous):
         typer.echo(json_module.dumps(command.event()) if as_json else command.line)
+
+
+def _wishes(
+    job: "FarmJob",
+    engine: "Engine",
+    *,
+    name: str,
+    chunk: int,
+    target_s: int,
+    contiguous: bool,
+    publish: str,
+    verify: bool,
+    cores: int,
+    device: str,
+) -> "Wishes":
+    from understudy.contracts.cores import available_cores
+    from understudy.farm.chunks import to_openjd
+    from understudy.farm.openjd_template import Wishes
+    from understudy.farm.requirements import requirements_of
+    from understudy.graph.job_estimate import estimate_graph
+    from understudy.packs.policy import find_policy
+
+    draft, policy = job.draft, find_policy(str(job.policy)) if job.policy else None
+    estimate = estimate_graph(job.graph, engine, draft=draft, policy=policy)
+    return Wishes(
+        name=name,
+        frames=to_openjd(job.frames) if job.frames else "",
+        frame_count=len(job.frames),
+        chunk=chunk,
+        target_s=target_s,
+        contiguous=contiguous,
+        draft=job.draft,
+        policy=str(job.policy or ""),
+        publish=str(Path(publish).absolute()) if publish else "",
+        verify=verify and job.graph.record,
+        device=device,
+        requirements=requirements_of(estimate, cores=cores, cores_here=available_cores()),
+    )
+
+
+def _bundle(job: "FarmJob", wishes: "Wishes", out: Path, *, as_json: bool) -> None:
+    from understudy.farm.openjd_bundle import LOCAL_VALUES_FILE, TEMPLATE_FILE, write_bundle
+
+    folder = out.absolute()
+    files = write_bundle(job, wishes, folder)
+    count = len(job.frames)
+    if as_json:
+        event = {"event": "bundle", "folder": str(folder), "files": [path.name for path in files], "frames": count}
+        typer.echo(json_module.dumps(event))
+        return
+    typer.echo(f"{folder}: a job of {count or 'no'} numbered frame{'' if count == 1 else 's'}")
+    template, values = shlex.quote(str(folder / TEMPLATE_FILE)), shlex.quote(str(folder / LOCAL_VALUES_FILE))
+    typer.echo(f"on this machine:  openjd run {template} -p file://{values}")
+    typer.echo(f"Deadline Cloud:   deadline bundle submit {shlex.quote(str(folder))}")

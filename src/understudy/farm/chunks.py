@@ -56,7 +56,8 @@ def are_scattered(frames: Sequence[int], size: int) -> bool:
         frames: Sorted, each once.
         size: Most frames of a chunk.
     """
-    return len(chunks(frames, size, contiguous=True)) > 2 * len(chunks(frames, size, contiguous=False))
+    together = len(chunks(frames, size, contiguous=False))
+    return len(chunks(frames, size, contiguous=True)) >= 2 * max(1, together)
 
 
 def to_openjd(frames: Sequence[int]) -> str:

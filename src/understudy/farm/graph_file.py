@@ -23,6 +23,7 @@ def write_graph(graph: Graph, path: Path) -> None:
     """
     document = graph.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     document = {"schema": graph.schema_, **document}
+    document["nodes"] = {name: {"type": node["type"], **node} for name, node in document["nodes"].items()}
     write_text(path, _HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=4096))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.triton.environment import NotInstalledError, client_python
+from e2e.triton.environment import client_python
+from own_environment import NotInstalledError
 
 Run = Callable[..., str]
 
