@@ -44,7 +44,7 @@ class Job:
 
     def pictures(self) -> dict[str, bytes]:
         """The bytes of every picture that is there, by name: for comparing one render with another."""
-        return {path.name: path.read_bytes() for path in sorted(self.out.glob("*.exr"))}
+        return {path.name: path.read_bytes() for path in sorted(self.out.glob("[!.]*.exr"))}
 
     def strays(self) -> list[Path]:
         """Temporaries that a render left in the folder of its outputs."""

@@ -8,15 +8,17 @@ import re
 import shutil
 import socket
 import threading
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from understudy.contracts.errors import OutputError
 
 _PREFIX = ".understudy-"
 _COUNTER = itertools.count()
-_HOST = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
 _TEMPORARY = re.compile(re.escape(_PREFIX) + r"(?P<host>[A-Za-z0-9_]*)-(?P<pid>\d+)-\d+\.\w+$")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MARGIN = 64 * 1024
@@ -24,6 +26,9 @@ _MARGIN = 64 * 1024
 
 _live: set[Path] = set()
 _live_lock = threading.Lock()
+_STALE_S = 24 * 3600.0
+"""Nobody writes one file for a day, whatever machine it is on."""
+
 _swept: set[str] = set()
 _sweep_lock = threading.Lock()
 
@@ -32,7 +37,7 @@ _sweep_lock = threading.Lock()
 def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Gives a temporary path to write; on success it replaces ``path``, on any failure nothing is left of it.
 
-    Creates missing folders. Temporaries of processes of this host that died are removed once per folder and process.
+    Creates missing folders. What killed writers left there is swept.
 
     Args:
         path: Where the finished file belongs.
@@ -47,9 +52,9 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise failure(path, error) from None
-    _sweep(path.parent)
+    sweep(path.parent)
     # Writers choose the format by the extension, so the temporary keeps it.
-    temporary = path.parent / f"{_PREFIX}{_HOST}-{os.getpid()}-{next(_COUNTER)}{path.suffix}"
+    temporary = path.parent / f"{_PREFIX}{_host()}-{os.getpid()}-{next(_COUNTER)}{path.suffix}"
     with _live_lock:
         _live.add(temporary)
     try:
@@ -127,8 +132,11 @@ def failure(path: Path, error: OSError) -> OutputError:
     return OutputError(f"can't be written ({reason})", where=str(path), fix="check the folder and its permissions")
 
 
-def _sweep(folder: Path) -> None:
-    """Removes what processes of this host left behind when they were killed."""
+def sweep(folder: Path) -> None:
+    """Removes what writers left behind when they were killed, once per folder and process.
+
+    Those of this host whose process is gone; those of others, of whose processes nothing is known here, after a day.
+    """
     key = os.path.realpath(folder)
     with _sweep_lock:
         if key in _swept:
@@ -137,9 +145,22 @@ def _sweep(folder: Path) -> None:
     with suppress(OSError):
         for entry in os.scandir(folder):
             match = _TEMPORARY.match(entry.name)
-            if match and match["host"] == _HOST and not _alive(int(match["pid"])):
-                with suppress(OSError):
+            if match is None:
+                continue
+            here = match["host"] == _host()
+            with suppress(OSError):
+                if not _alive(int(match["pid"])) if here else time.time() - entry.stat().st_mtime > _STALE_S:
                     Path(entry.path).unlink()
+
+
+@cache
+def _host() -> str:
+    """This host as far as process numbers hold: no other container of its name, nor itself before it was started."""
+    name = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:30]
+    told = []
+    with suppress(OSError):
+        told = [Path("/proc/sys/kernel/random/boot_id").read_text(), os.readlink("/proc/self/ns/pid")]  # noqa: PTH115 - no path
+    return f"{name}_{zlib.crc32(''.join(told).encode()):08x}"
 
 
 def _alive(pid: int) -> bool:

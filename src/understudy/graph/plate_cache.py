@@ -21,7 +21,7 @@ from blake3 import blake3
 
 from understudy.contracts.errors import OutputError, UsageError
 from understudy.contracts.plate import MetadataValue, Plate, Sanitized, Storage, Window
-from understudy.frames.atomic import atomic
+from understudy.frames.atomic import atomic, sweep
 from understudy.graph.ledger import on_network_disk, user_cache
 
 DEFAULT_BYTES = 20_000_000_000
@@ -72,6 +72,7 @@ class PlateCache:
         self._used: int | None = None
         self._added = 0
         self._mine: set[str] = set()
+        sweep(folder)
 
     def get(self, key: str) -> Entry | None:
         """The entry of a key; None when there is none, or it is damaged (it is removed then)."""

@@ -13,6 +13,7 @@ from understudy.contracts.engine import NO_CONTROL, Control, Engine
 from understudy.contracts.errors import InputError
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import MetadataValue, Plate
+from understudy.frames.atomic import sweep
 from understudy.graph.content_key import KEY
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
@@ -133,6 +134,8 @@ def render_graph(
             }
         )
         tell_standings(found, listener)
+        for write in job.plan.writes.values():
+            sweep(write.pattern.parent)  # where nothing is left to write too
         scene = Scene(
             graph=graph,
             job=str(job.facts["understudy:job"]),

@@ -49,11 +49,40 @@ def test_killed_writer_leaves_whole_frames_or_none(tmp_path: Path, make_plate: M
         for path in tmp_path.glob("a.*.exr"):
             assert read_plate(path, frame=None, colorspace="x").height == 400
     # What the dead left behind goes with the next write there.
-    (tmp_path / f".understudy-{atomic_module._HOST}-{process.pid}-0.exr").write_bytes(b"half a frame")
+    (tmp_path / f".understudy-{atomic_module._host()}-{process.pid}-0.exr").write_bytes(b"half a frame")
     other = tmp_path / f".understudy-another_host-{process.pid}-0.exr"
     other.write_bytes(b"not ours to judge")
+    older = tmp_path / f".understudy-another_host-{process.pid}-1.exr"
+    older.write_bytes(b"nobody writes for two days")
+    os.utime(older, (time.time() - 2 * 86400,) * 2)
     write_plate(make_plate(), tmp_path / "b.exr")
     assert list(tmp_path.glob(".understudy-*")) == [other]
+
+
+_ABANDONS = """
+import sys, threading
+from pathlib import Path
+from understudy.frames.atomic import abandon, atomic
+folder = Path(sys.argv[1])
+
+def late():
+    with atomic(folder / "late.exr") as temporary:
+        temporary.write_bytes(b"late")
+
+with atomic(folder / "a.exr") as temporary:
+    temporary.write_bytes(b"half")
+    abandon()
+    threading.Thread(target=late, daemon=True).start()
+    import os, time
+    time.sleep(0.2)
+    os._exit(130)
+"""
+
+
+def test_who_ends_at_once_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _ABANDONS, str(tmp_path)], timeout=60, check=False)
+    assert done.returncode == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_failure_leaves_the_old_file(tmp_path: Path, make_plate: MakePlate, monkeypatch: pytest.MonkeyPatch) -> None:
