@@ -4,9 +4,14 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from ofx.rig import Service, serving, slow_pack
+from understudy.client.engine import RemoteEngine
+from understudy.ofx_host import Effect, Host, find_plugins
 
 SOURCES = Path(__file__).resolve().parents[2] / "host_bridge" / "ofx"
 
@@ -59,3 +64,42 @@ def sanitized_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer."""
     options = ("-DUNDERSTUDY_SANITIZE=ON", "-DUNDERSTUDY_DRIVERS=ON")
     return built(tmp_path_factory.mktemp("ofx-sanitized"), *options)
+
+
+@pytest.fixture(scope="session")
+def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a slow pack; its file ``calls`` has a byte for each tile that was begun."""
+    folder = tmp_path_factory.mktemp("ofx-packs")
+    slow_pack(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, packs: Path) -> Iterator[Service]:
+    """A service for all tests."""
+    with serving(tmp_path_factory.mktemp("ofx-service"), "--packs", str(packs)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine(service: Service) -> Iterator[RemoteEngine]:
+    """The same service, asked by our own client."""
+    client = RemoteEngine(service.address)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def load(binary: Path) -> Iterator[Callable[..., Effect]]:
+    """Loads a node by its short name, in a host of its own or the given one; unloads it at the end."""
+    loaded: list[Effect] = []
+
+    def load_one(name: str, host: Host | None = None) -> Effect:
+        files = {plugin.identifier.rpartition(".")[2]: plugin for plugin in find_plugins([binary])}
+        effect = (host or Host()).load(files[name])
+        loaded.append(effect)
+        return effect
+
+    yield load_one
+    for effect in reversed(loaded):
+        effect.unload()

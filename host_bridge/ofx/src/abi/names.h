@@ -62,8 +62,8 @@ constexpr const char *kAlpha = "OfxImageComponentAlpha";
 
 namespace premultiplication {
 constexpr const char *kOpaque = "OfxImageOpaque";
-constexpr const char *kPremultiplied = "OfxImagePreMultiplied";
-constexpr const char *kUnpremultiplied = "OfxImageUnPreMultiplied";
+constexpr const char *kPremultiplied = "OfxImageAlphaPremultiplied";
+constexpr const char *kUnpremultiplied = "OfxImageAlphaUnPremultiplied";
 }  // namespace premultiplication
 
 namespace prop {

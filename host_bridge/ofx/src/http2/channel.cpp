@@ -16,6 +16,7 @@ constexpr int32_t kWindow = 1 << 30;
 constexpr size_t kBlock = 256 << 10;
 constexpr size_t kMaxIncoming = 16u << 20;  // longest message that is read
 constexpr auto kSilence = std::chrono::seconds(20);
+constexpr auto kGreeting = std::chrono::seconds(10);  // a service greets before it is asked anything
 
 }  // namespace
 
@@ -152,12 +153,16 @@ bool Channel::read() {
   }
   if (size == 0) lost("the service has gone");
   heard_ = Patience::Clock::now();
-  if (nghttp2_session_mem_recv(session_, incoming_.data(), static_cast<size_t>(size)) < 0) lost("what came is no HTTP/2");
+  if (nghttp2_session_mem_recv(session_, incoming_.data(), static_cast<size_t>(size)) < 0 ||
+      (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0))
+    lost("what answers there is no Understudy service");
+  answered_ = true;
   return true;
 }
 
 void Channel::beat() {
   const auto now = Patience::Clock::now();
+  if (!answered_ && now - heard_ > kGreeting) lost("what listens there says nothing");
   if (now - heard_ < kSilence) return;
   if (pinged_ < heard_) {
     nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);

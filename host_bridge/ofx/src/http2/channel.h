@@ -85,7 +85,7 @@ class Channel {
   std::vector<unsigned char> outgoing_, incoming_;
   size_t written_ = 0;
   Patience::Clock::time_point heard_, pinged_;
-  bool dead_ = false;
+  bool dead_ = false, answered_ = false;
 };
 
 }  // namespace understudy

@@ -25,7 +25,7 @@ OfxStatus describe(const Node &node, OfxImageEffectHandle handle) {
     own.set(ofx::prop::kSupportedDepths, depth, depths++);
   own.set(ofx::prop::kThreadSafety, ofx::prop::kFullySafe).set(ofx::prop::kHostFrameThreading, false);
   own.set(ofx::prop::kMultiResolution, true).set(ofx::prop::kTiles, false).set(ofx::prop::kTemporalAccess, node.temporal());
-  own.set(ofx::prop::kMultipleDepths, false).set(ofx::prop::kMultiplePars, false);
+  own.set(ofx::prop::kMultipleDepths, false);
   if (host().color) {
     own.set(ofx::color::kStyle, ofx::color::kStyleOcio).set(ofx::color::kAvailableConfigs, ofx::color::kNativeConfig);
   }

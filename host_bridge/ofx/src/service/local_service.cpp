@@ -84,7 +84,8 @@ std::vector<char *> child_environment() {
 }
 
 // Through a shell that leaves at once: the service is nobody's child here, and none of our code runs after the fork.
-void spawn(const std::string &program, const Address &address, const std::string &log) {
+// It inherits `life`, a locked file, and so the lock is free again when it has ended.
+void spawn(const std::string &program, const Address &address, const std::string &log, int life) {
   const std::string listen = address.text();
   const char *script = "\"$0\" serve --listen \"$1\" --exit-when-idle \"$2\" >\"$3\" 2>&1 </dev/null &";
   const char *arguments[] = {"sh", "-c", script, program.c_str(), listen.c_str(), kIdleSeconds, log.c_str(), nullptr};
@@ -95,7 +96,8 @@ void spawn(const std::string &program, const Address &address, const std::string
   posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&files, 0, 1);
   posix_spawn_file_actions_adddup2(&files, 0, 2);
-  posix_spawn_file_actions_addclosefrom_np(&files, 3);  // the host's files are not the service's
+  posix_spawn_file_actions_adddup2(&files, life, 3);
+  posix_spawn_file_actions_addclosefrom_np(&files, 4);  // the host's files are not the service's
   sigset_t none, all;
   sigemptyset(&none);
   sigfillset(&all);
@@ -111,6 +113,12 @@ void spawn(const std::string &program, const Address &address, const std::string
   if (error != 0) throw Trouble{"StartError", std::string("the service can't be started: ") + std::strerror(error), program, ""};
   while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
+}
+
+// A file that only the holder of the descriptor has locked; none where another one has.
+Descriptor locked(const std::string &path) {
+  Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  return flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? std::move(file) : Descriptor();
 }
 
 std::string last_line(const std::string &file) {
@@ -133,23 +141,31 @@ Target target_of(const std::string &named) {
 }
 
 void start_own_service(const Address &address, Patience &patience) {
-  const std::string lock_file = address.path + ".lock", log = address.path + ".log";
-  const Descriptor lock(open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  const std::string log = address.path + ".log", life_file = address.path + ".alive";
   Patience start = patience.within(kStartSeconds);
+  const auto failed = [&](const char *how) {
+    return Trouble{"StartError", std::string("the Understudy service ") + how + " (" + last_line(log) + ")", log,
+                   "try it by hand: understudy serve"};
+  };
   const auto pause = [&] {
     start.check();
-    if (start.over())
-      throw Trouble{"StartError", "the Understudy service did not start within a minute (" + last_line(log) + ")", log,
-                    "try it by hand: understudy serve"};
+    if (start.over()) throw failed("did not start within a minute");
     poll(nullptr, 0, Patience::kPollMs);
   };
-  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  Descriptor starter, life;
+  while ((starter = locked(address.path + ".lock")).get() < 0) {
     if (answers(address)) return;
     pause();
   }
-  if (answers(address)) return;
-  spawn(executable(), address, log);
-  while (!answers(address)) pause();
+  // One that is about to end still has its lock, and answers no more.
+  while (!answers(address) && (life = locked(life_file)).get() < 0) pause();
+  if (life.get() < 0) return;
+  spawn(executable(), address, log, life.get());
+  life = Descriptor();
+  while (!answers(address)) {
+    pause();
+    if (locked(life_file).get() >= 0) throw failed("ended at once");
+  }
 }
 
 }  // namespace understudy
