@@ -112,7 +112,7 @@ def demand(answer: Answer, action: str, plugin: PluginFile, said: Sequence[str],
     problem = f"the effect answered {what} with {status_text(answer.status)}{because}"
     if answer.status == Status.MEMORY:
         raise MemoryBudgetError(problem, where=plugin.identifier, fix="render smaller frames")
-    fix = "do what it says" if said else "ask its maker"
+    fix = None if said else "ask its maker"
     if answer.status == Status.MISSING_HOST_FEATURE:
         fix = "use it in a host that has what it needs"
     raise EffectError(problem, where=plugin.identifier, fix=fix)

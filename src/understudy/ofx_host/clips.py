@@ -26,6 +26,9 @@ from understudy.ofx_host.properties import PropertySet
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in canonical coordinates: square pixels at full resolution, y up."""
 
+Point = tuple[int, int]
+"""x and y, pixels, y up."""
+
 Alpha = Literal["premultiplied", "unpremultiplied", "opaque"]
 """How color and alpha of a clip go together."""
 
@@ -48,7 +51,8 @@ class Footage:
         first: First frame that there is; None for the project's.
         last: Last one.
         frame_rate: Frames a second; None for the project's.
-        origin: Where the bottom left pixel lies, pixels at the render scale (a data window's offset, y up).
+        origin: Where the bottom left pixel lies, pixels at the render scale (a data window's offset, y up); a callable
+            gives it for a frame.
         alpha: How color and alpha go together.
         pixel_aspect: Width of a pixel by its height; None for the project's.
         colorspace: Name of the color space of the pictures; empty for unknown. Told to the plug-in where the host
@@ -60,11 +64,15 @@ class Footage:
     first: float | None = None
     last: float | None = None
     frame_rate: float | None = None
-    origin: tuple[int, int] = (0, 0)
+    origin: Point | Callable[[float], Point] = (0, 0)
     alpha: Alpha = "premultiplied"
     pixel_aspect: float | None = None
     colorspace: str = ""
     continuous: bool = False
+
+    def origin_at(self, time: float) -> Point:
+        """Where the bottom left pixel of a frame lies."""
+        return self.origin(time) if callable(self.origin) else self.origin
 
     def at(self, time: float, where: str) -> Pixels | None:
         """The picture at a time.

@@ -34,7 +34,7 @@ class RowLayout:
 
 
 class ImageMemory:
-    """The memory of one image, shared by all handles of it.
+    """The memory of one image, shared by all handles of it; what it holds at first is not defined.
 
     Args:
         width: Pixels.
@@ -55,15 +55,19 @@ class ImageMemory:
         self.depth = depth
         self.components = components
         self.width, self.height = width, height
-        memory = np.full(step * height + 3 * _GUARD, _PATTERN, np.uint8)
+        memory = np.empty(step * height + 3 * _GUARD, np.uint8)
         start = _GUARD + -(memory.ctypes.data + _GUARD) % _GUARD
         self._before = memory[start - _GUARD : start]
         self._after = memory[start + step * height :]
+        self._before[:] = self._after[:] = _PATTERN
         self._rows = memory[start : start + step * height].reshape(height, step)[:, :packed]
-        self._rows[:] = 0
         self._top_down = layout.negative
         self.row_bytes = -step if layout.negative else step
         self.address = memory.ctypes.data + start + (step * (height - 1) if layout.negative else 0)
+
+    def clear(self) -> None:
+        """Makes all pixels 0."""
+        self._rows[:] = 0
 
     @classmethod
     def of(cls, pixels: Pixels, layout: RowLayout) -> "ImageMemory":

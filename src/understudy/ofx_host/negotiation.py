@@ -158,7 +158,7 @@ def _format(instance: Instance, scope: Scope, name: str, footage: Footage) -> In
     for time in (scope.time, math.floor(scope.time), *frames):
         picture = scope.picture(clip, float(time))
         if picture is not None:
-            instance.extents[name] = _extent(footage, picture.shape)
+            instance.extents[name] = _extent(footage, float(time), picture.shape)
             return InputFormat(
                 components_of(picture),
                 depth_of(picture),
@@ -174,8 +174,8 @@ def _format(instance: Instance, scope: Scope, name: str, footage: Footage) -> In
     )
 
 
-def _extent(footage: Footage, shape: tuple[int, ...]) -> Bounds:
-    x, y = footage.origin
+def _extent(footage: Footage, time: float, shape: tuple[int, ...]) -> Bounds:
+    x, y = footage.origin_at(time)
     return (x, y, x + shape[1], y + shape[0])
 
 
@@ -195,5 +195,5 @@ def input_region(instance: Instance, scope: Scope, name: str, time: float) -> Re
         return None
     clip = instance.clips[name]
     picture = scope.picture(clip, time)
-    bounds = instance.extents[name] if picture is None else _extent(footage, picture.shape)
+    bounds = instance.extents[name] if picture is None else _extent(footage, time, picture.shape)
     return to_canonical(bounds, scope.scale, clip.pixel_aspect)

@@ -59,6 +59,7 @@ def render_frame(instance: Instance, scope: Scope, request: Request) -> Rendered
         else:
             width, height = plan.bounds[2] - plan.bounds[0], plan.bounds[3] - plan.bounds[1]
             memory = ImageMemory(width, height, output.components, output.depth, instance.host.rows)
+            memory.clear()
             bounds = plan.bounds
             alpha = output.properties.text("OfxImageEffectPropPreMultiplication")
             scope.target = Target(memory, bounds, plan.whole, alpha)
@@ -212,12 +213,14 @@ def _identity(instance: Instance, scope: Scope, identity: tuple[str, float]) -> 
     assert output.components is not None
     assert output.depth is not None
     picture = scope.picture(instance.clips[name], time)
-    origin = scope.footage[name].origin if name in scope.footage else (0, 0)
+    origin = scope.footage[name].origin_at(time) if name in scope.footage else (0, 0)
     if picture is None:
         region = input_region(instance, scope, name, time) or (0.0, 0.0, 1.0, 1.0)
         bounds = to_pixels(region, scope.scale, output.pixel_aspect)
         width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
-        return ImageMemory(width, height, output.components, output.depth, instance.host.rows), bounds
+        black = ImageMemory(width, height, output.components, output.depth, instance.host.rows)
+        black.clear()
+        return black, bounds
     converted = convert_components(convert_depth(picture, output.depth), output.components)
     memory = ImageMemory.of(converted, instance.host.rows)
     return memory, (*origin, origin[0] + memory.width, origin[1] + memory.height)

@@ -143,7 +143,7 @@ class Scope:
                 converted = convert_components(convert_depth(picture, clip.depth), clip.components)
                 self._memories[clip.name, time] = ImageMemory.of(converted, self._layout)
             memory = self._memories[clip.name, time]
-        x, y = footage.origin
+        x, y = footage.origin_at(time)
         bounds = (x, y, x + memory.width, y + memory.height)
         return self._opened(clip, time, Target(memory, bounds, bounds, ALPHAS[footage.alpha]))
 

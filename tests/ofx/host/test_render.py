@@ -120,6 +120,16 @@ def test_the_region_of_definition_is_the_size(load: Load, origin: tuple[int, int
     assert result.regions_of_interest == {"Source": pytest.approx((x, y, x + 5, y + 7))}
 
 
+def test_a_data_window_may_move(load: Load) -> None:
+    frames = {float(time): picture(time, 7, 4 + time) for time in range(1, 4)}
+    footage = Footage(frames.get, first=1, last=3, origin=lambda time: (int(time) * 10, -5))
+    with load("gain").create(project=Project(first=1, last=3), values={"gain": 2.0}) as instance:
+        for time in (1, 2, 3):
+            result = instance.render(time, {"Source": footage})
+            assert result.bounds == (10 * time, -5, 14 + 11 * time - 10, 2)
+            np.testing.assert_array_equal(result.array, frames[time] * 2)
+
+
 @pytest.mark.parametrize("scale", [0.5, 0.25, 1 / 3])
 def test_a_proxy_has_its_size_in_pixels_and_the_full_one_canonically(load: Load, scale: float) -> None:
     source = picture(5)
