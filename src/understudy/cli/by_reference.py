@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Has a service render a graph on files that both ends see."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from understudy.contracts.errors import UsageError
@@ -36,6 +35,7 @@ def render_by_reference(
     from understudy.color.config import ColorConfig
     from understudy.contracts.engine import Control
     from understudy.graph.paths import with_absolute_files
+    from understudy.graph.reach import files_to_prove
 
     if not server:
         raise UsageError("there is no service to read and write the files", where="--transport", fix="add --server")
@@ -75,26 +75,3 @@ def _require_allowed(graph: "Graph", server: str, policy: "ShowPolicy", *, draft
         pin_packs(graph, policy.judged(engine.info()), draft=draft)
     finally:
         engine.close()
-
-
-def files_to_prove(graph: "Graph") -> tuple[list[Path], list[Path]]:
-    """A file that is there of each input, and the path of each output.
-
-    Raises:
-        InputError: An input is missing.
-    """
-    from understudy.frames.sequence import open_sequence
-    from understudy.graph.paths import files_of
-
-    inputs: list[Path] = []
-    outputs: list[Path] = []
-    for named in files_of(graph):
-        path = Path(named.path)
-        if named.mark.access == "write":
-            outputs.append(path)
-        elif named.mark.access == "read" and path.is_file():
-            inputs.append(path)
-        elif named.mark.access == "read":
-            found = open_sequence(named.path)
-            inputs.append(found.path(min(found.frames, default=None)))
-    return inputs, outputs

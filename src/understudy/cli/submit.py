@@ -27,9 +27,36 @@ class Target(StrEnum):
 
     OPENJD = "openjd"
     COMMAND = "command"
+    DASK = "dask"
 
 
-Chunk = Annotated[int, typer.Option("--chunk", metavar="N", min=1, help="Frames of a chunk.")]
+_CHUNK = 10
+
+Chunk = Annotated[
+    int | None,
+    typer.Option("--chunk", metavar="N", min=1, help="Frames of a chunk; 10, with dask as many as suit its workers."),
+]
+Scheduler = Annotated[
+    str, typer.Option("--scheduler", metavar="ADDRESS", help="dask: a cluster that is there, such as tls://host:8786.")
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        help="dask: start so many worker processes here; 0: one for four cores, 2 at least.",
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option("--tls-ca", metavar="FILE", help="dask: certificate of the authority that signed both ends'."),
+]
+TlsCert = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="dask: certificate of this end.")]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option("--tls-key", metavar="FILE", help="dask: its key, where the certificate's file holds none."),
+]
 Scattered = Annotated[
     bool | None,
     typer.Option(
@@ -43,14 +70,17 @@ def submit(
     graph: Annotated[Path, typer.Argument(metavar="GRAPH.yaml", help="A graph document (understudy.graph/1).")],
     to: Annotated[
         Target,
-        typer.Option("--to", help="openjd: a job bundle in --out; command: a command for each chunk, on stdout."),
+        typer.Option(
+            "--to",
+            help="openjd: a job bundle in --out; command: a command for each chunk, on stdout; dask: Dask, now.",
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where the bundle, or the commands' graph, is written."),
     ] = None,
     frames: o.Frames = "",
-    chunk: Chunk = 10,
+    chunk: Chunk = None,
     scattered: Scattered = None,
     seconds_per_chunk: Annotated[
         int,
@@ -70,6 +100,11 @@ def submit(
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="openjd: the job's name.")] = "",
     device: o.Device = "auto",
     policy: o.Policy = "",
+    scheduler: Scheduler = "",
+    workers: Workers = 0,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     json: o.Json = False,
 ) -> None:
     """Share a render out to a farm; every machine takes the packs and the OCIO config that were settled here."""
@@ -77,13 +112,30 @@ def submit(
     from understudy.graph.draft import with_draft_scale
     from understudy.graph.parsing import load_graph
 
-    if out is None:
+    if out is None and to is not Target.DASK:
         raise UsageError("no folder was named", where="--out", fix="name one that the farm's machines see")
     if publish and draft:
         raise UsageError("a draft is not published", where="--publish", fix="leave --draft out")
     document = load_graph(graph)
     if draft_scale:
         document = with_draft_scale(document, draft_scale, draft=draft)
+    if out is None or to is Target.DASK:
+        from understudy.cli.on_dask import render_on_dask
+        from understudy.farm.dask_cluster import Place
+
+        place = Place(scheduler=scheduler, workers=workers, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
+        render_on_dask(
+            document,
+            place,
+            frames=frames,
+            chunk=chunk or 0,
+            draft=draft,
+            device=device,
+            policy=policy,
+            as_json=json,
+        )
+        return
+    chunk = chunk or _CHUNK
     with _settled(document, frames=frames, draft=draft, device=device, policy=policy) as (job, engine):
         contiguous = not (are_scattered(job.frames, chunk) if scattered is None else scattered)
         match to:

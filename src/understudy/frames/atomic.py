@@ -53,8 +53,7 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     except OSError as error:
         raise failure(path, error) from None
     sweep(path.parent)
-    # Writers choose the format by the extension, so the temporary keeps it.
-    temporary = path.parent / f"{_PREFIX}{_host()}-{os.getpid()}-{next(_COUNTER)}{path.suffix}"
+    temporary = temporary_path(path)
     with _live_lock:
         _live.add(temporary)
     try:
@@ -84,6 +83,12 @@ def abandon() -> None:
     for temporary in _live:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def temporary_path(path: Path) -> Path:
+    """A hidden name beside a file, never given twice; what lies there is swept when this process was killed."""
+    # Writers choose the format by the extension, so the temporary keeps it.
+    return path.parent / f"{_PREFIX}{_host()}-{os.getpid()}-{next(_COUNTER)}{path.suffix}"
 
 
 def _sync(path: Path) -> None:
