@@ -42,6 +42,14 @@ _FRAMES = 16
 Events = list[dict[str, Any]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_cache() -> Iterator[None]:
+    """Workers compute: they don't take from a cache what this process has computed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNDERSTUDY_CACHE_GB", "0")
+        yield
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A job that was rendered in this process."""

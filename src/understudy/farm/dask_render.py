@@ -197,8 +197,8 @@ class _Shared:
         with suppress(Empty):
             event = self._told.get(timeout=_TICK_S) if wait else self._told.get_nowait()
             while True:
-                if event["event"] == "ended":
-                    self._ended[event["key"]] = event
+                if "chunk" in event:
+                    self._ended[event["chunk"]] = event
                 else:
                     self._tally.hear(event)
                 event = self._told.get_nowait()

@@ -70,7 +70,7 @@ def is_busy(token: str, dask_worker: Any = None) -> bool:
 
 
 def render_chunk(token: str, part: str) -> None:
-    """The task: renders some frames of a job; how it ended is told as an event ``ended``."""
+    """The task: renders some frames of a job; how it ended is told like an event, under ``chunk``."""
     worker = get_worker()
     worker.plugins[token].render(part, str(worker.get_current_task()))
 
@@ -144,7 +144,7 @@ class Seat(WorkerPlugin):
             ended = self._rendered(part, Control(cancelled=lambda: self._away.is_set() or key in self._dropped))
             if self._away.is_set():
                 self._engine.close()
-        self._send(ended | {"event": "ended", "key": key})
+        self._send(ended | {"chunk": key})
 
     def _rendered(self, part: str, control: Control) -> dict[str, Any]:
         from understudy.graph.plate_cache import default_cache
