@@ -19,12 +19,13 @@ from blake3 import blake3
 
 from understudy.graph.plan import Plan
 from understudy.graph.steps.read import ReadStep
-from understudy.graph.steps.step import Frame, Key
+from understudy.graph.steps.step import Cause, Frame, Key
 
 KEY = "understudy:key"
 
 _DIGITS = 32
 _PART_DIGITS = 8
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _SHARED = "@"
 """Under which name stands what the whole render shares; no node can be called so."""
 
@@ -90,8 +91,15 @@ class ContentKeys:
         self._plan = plan
         self._shared = _digest(dict(shared))
         self._content = content
+        self._known: dict[Path, str] = {}
         self._keys: dict[Key, str] = {}
         self._own: dict[Key, str] = {}
+        self._causes: dict[Key, Cause] = {}
+        self._needs: dict[Key, tuple[Key, ...]] = {}
+
+    def know(self, contents: Mapping[Path, str]) -> None:
+        """Takes digests of files, so that they need not be asked for one by one."""
+        self._known.update(contents)
 
     def files(self, outputs: tuple[tuple[str, Frame], ...]) -> tuple[Path, ...]:
         """Every file whose content decides one of these outputs."""
@@ -99,7 +107,7 @@ class ContentKeys:
         seen: set[Key] = set()
         for name, frame in outputs:
             for key in self._closure((self._plan.writes[name].source.name, frame), seen):
-                found |= dict.fromkeys(self._plan.steps[key[0]].cause(key[1]).files)
+                found |= dict.fromkeys(self._cause(key).files)
         return tuple(found)
 
     def of(self, name: str, frame: Frame) -> ContentKey:
@@ -119,8 +127,8 @@ class ContentKeys:
         parts: dict[str, list[str]] = {}
         for key in self._closure(source, set()):
             parts.setdefault(key[0], []).append(self._own_part(key))
-            for other, said in self._plan.steps[key[0]].cause(key[1]).others.items():
-                parts.setdefault(other, []).append(_digest(said))
+            for other, told in self._cause(key).others.items():
+                parts.setdefault(other, []).append(_digest(told))
         short = {node: _digest(sorted(set(found)))[:_PART_DIGITS] for node, found in parts.items()}
         said = {key: fact for key, fact in facts.items() if key != "frame"}
         return ContentKey(
@@ -135,17 +143,26 @@ class ContentKeys:
             InputError: A file can't be read.
         """
         if key not in self._keys:
-            name, frame = key
-            step = self._plan.steps[name]
-            needs = [self.of_plate(need) for need in step.needs(frame)]
-            self._keys[key] = _digest([self._shared, self._own_part(key), step.cause(frame).others, needs])
+            needs = [self.of_plate(need) for need in self._needs_of(key)]
+            self._keys[key] = _digest([self._shared, self._own_part(key), self._cause(key).others, needs])
         return self._keys[key]
 
     def _own_part(self, key: Key) -> str:
         if key not in self._own:
-            cause = self._plan.steps[key[0]].cause(key[1])
-            self._own[key] = _digest([cause.facts, [self._content(path) for path in cause.files]])
+            cause = self._cause(key)
+            contents = [self._known.get(path) or self._content(path) for path in cause.files]
+            self._own[key] = _digest([cause.facts, contents])
         return self._own[key]
+
+    def _cause(self, key: Key) -> Cause:
+        if key not in self._causes:
+            self._causes[key] = self._plan.steps[key[0]].cause(key[1])
+        return self._causes[key]
+
+    def _needs_of(self, key: Key) -> tuple[Key, ...]:
+        if key not in self._needs:
+            self._needs[key] = self._plan.steps[key[0]].needs(key[1])
+        return self._needs[key]
 
     def _closure(self, start: Key, seen: set[Key]) -> list[Key]:
         found, queue = [], [start]
@@ -154,7 +171,7 @@ class ContentKeys:
             if key not in seen:
                 seen.add(key)
                 found.append(key)
-                queue += self._plan.steps[key[0]].needs(key[1])
+                queue += self._needs_of(key)
         return found
 
 
@@ -164,5 +181,4 @@ def read_patterns(plan: Plan) -> dict[str, str]:
 
 
 def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return blake3(text.encode()).hexdigest()[:_DIGITS]
+    return blake3(_canonical(value).encode()).hexdigest()[:_DIGITS]

@@ -380,8 +380,8 @@ class Graph(_Part):
 
 def inputs_of(node: Node) -> dict[str, str]:
     """Field to node name, for each input that is given."""
-    fields = {name: getattr(node, name, "") for name in _INPUT_FIELDS}
-    return {name: value for name, value in fields.items() if value}
+    fields = [name for name in _INPUT_FIELDS if name in type(node).model_fields]
+    return {name: value for name in fields if (value := getattr(node, name))}
 
 
 _BESIDE_PIXELS = ("frames", "handles", "rights", "record", "lock", "draft")

@@ -212,12 +212,22 @@ def _refuse_undeclared_outputs(graph: Graph, plan: Plan, color: ColorConfig) -> 
 
 
 def _refuse_overwriting_inputs(plan: Plan) -> None:
+    folders: dict[Path, Path] = {}
+
+    def resolved(path: Path) -> Path:
+        """As ``Path.resolve``, which for ten thousand files of one folder takes a second."""
+        if path.is_symlink():
+            return path.resolve()
+        if path.parent not in folders:
+            folders[path.parent] = path.parent.resolve()
+        return folders[path.parent] / path.name
+
     sources = {
-        path.resolve(): name for name, step in plan.steps.items() if isinstance(step, ReadStep) for path in step.files()
+        resolved(path): name for name, step in plan.steps.items() if isinstance(step, ReadStep) for path in step.files()
     }
     targets: dict[object, str] = {}
     for name, frame in plan.outputs:
-        path = plan.writes[name].path(frame).resolve()
+        path = resolved(plan.writes[name].path(frame))
         if path in sources:
             raise UsageError(
                 f"would overwrite the input of node {sources[path]!r}", where=str(path), fix="write somewhere else"

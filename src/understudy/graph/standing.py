@@ -52,7 +52,7 @@ def keys_of(keys: ContentKeys, ledger: Ledger, outputs: Sequence[Output]) -> dic
         ledger: Knows files.
         outputs: The outputs.
     """
-    ledger.contents(keys.files(tuple(outputs)))
+    keys.know(ledger.contents(keys.files(tuple(outputs))))
     return {output: keys.of(*output) for output in outputs}
 
 

@@ -61,11 +61,12 @@ class InterpolateStep:
         self._cuts: dict[int, bool] = {}
         if node.at is not None:
             self._times = {None: next(iter(self._times.values()))}
+        self._frames = tuple(self._times)
 
     @property
     def frames(self) -> tuple[Frame, ...]:
         """The output frames."""
-        return tuple(self._times)
+        return self._frames
 
     @cached_property
     def outline(self) -> Outline:

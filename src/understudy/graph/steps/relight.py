@@ -83,7 +83,7 @@ class RelightStep:
 
     def cause(self, frame: Frame) -> Cause:
         """The node and its pack, the lights themselves and the pictures that shine."""
-        facts = self._setting.facts(self._node, self.name)
+        facts = dict(self._setting.facts(self._node, self.name))
         for name, rig in (("lights", self._lights), ("present", self._present)):
             facts[name] = (
                 None if rig is None else rig.model_dump(mode="json", exclude={"lights": {"__all__": {"file"}}})

@@ -54,9 +54,15 @@ class Setting:
     proxy: Proxy = FULL_SIZE
     files: FileRules = ANY_FILE
     kept: KeptResults | None = None
+    _facts: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def facts(self, node: RoleNode, name: str) -> dict[str, Any]:
+    def facts(self, node: RoleNode, name: str) -> Mapping[str, Any]:
         """What a role node says that decides pixels, with the packs that play it; its inputs are told apart."""
+        if name not in self._facts:  # asked for every frame
+            self._facts[name] = self._facts_of(node, name)
+        return self._facts[name]
+
+    def _facts_of(self, node: RoleNode, name: str) -> Mapping[str, Any]:
         said = node.model_dump(mode="json", exclude={*inputs_of(node), "pack", "motion_pack"})
         packs = {key: f"{pin.id}@{pin.version}#{pin.sha256}" for key, pin in self.pins.items()}
         played = [packs[key] for key in (name, f"{name}.motion") if key in packs]

@@ -77,6 +77,8 @@ class WriteStep:
         if node.container == "aces" and self.container != "exr":
             raise GraphError("an ACES container is an EXR", where=f"nodes.{name}.container")
         self._pattern = OutputPattern(self._file, still=True)
+        self._said = {**node.model_dump(mode="json", exclude={"input", "file"}), "format": self.container}
+        self._paths: dict[Frame, Path] = {}
 
     def expect(self, outputs: int) -> None:
         """Refuses a file name that can't hold this many pictures.
@@ -93,12 +95,13 @@ class WriteStep:
 
     def path(self, frame: Frame) -> Path:
         """The file of a frame."""
-        return self._pattern.path(frame)
+        if frame not in self._paths:
+            self._paths[frame] = self._pattern.path(frame)
+        return self._paths[frame]
 
     def cause(self, frame: Frame) -> Cause:
         """How the file is written; where does not matter."""
-        said = self.node.model_dump(mode="json", exclude={"input", "file"})
-        return Cause(facts={**said, "frame": frame, "format": self.container})
+        return Cause(facts={**self._said, "frame": frame})
 
     def allowed_path(self, frame: Frame) -> Path:
         """The file of a frame, which may be written.
