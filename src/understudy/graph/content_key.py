@@ -17,11 +17,10 @@ from typing import Any
 
 from blake3 import blake3
 
+from understudy.graph.key_header import BESIDE
 from understudy.graph.plan import Plan
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Cause, Frame, Key
-
-KEY = "understudy:key"
 
 _DIGITS = 32
 _PART_DIGITS = 8
@@ -52,7 +51,7 @@ def parse_key(text: object) -> ContentKey | None:
     if not words or len(words[0]) != _DIGITS:
         return None
     pairs = (word.partition("=") for word in words[1:])
-    return ContentKey(words[0], {name: part for name, _, part in pairs})
+    return ContentKey(words[0], {name: part for name, _, part in pairs if name != BESIDE})
 
 
 def difference(made: ContentKey, wanted: ContentKey, reads: Mapping[str, str]) -> str:

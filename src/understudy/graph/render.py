@@ -14,14 +14,14 @@ from understudy.contracts.errors import InputError
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import MetadataValue, Plate
 from understudy.frames.atomic import sweep
-from understudy.graph.content_key import KEY
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
+from understudy.graph.key_header import KEY
 from understudy.graph.ledger import Ledger, default_ledger, stamp_of
 from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plate_cache import PlateCache
 from understudy.graph.prepare import PreparedJob, prepare, tell_standings
-from understudy.graph.standing import Output, State
+from understudy.graph.standing import Output, State, note_rendered
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Key, Outcome
 from understudy.graph.steps.write import WriteStep, Written, color_maximum
@@ -189,7 +189,7 @@ class _Render:
         standing = set(done)
         outputs = tuple(output for output in self._plan.outputs if output not in standing)
         self._skip(done)
-        writers: Writers[tuple[Written, str]] = Writers()
+        writers: Writers[Written] = Writers()
         try:
             pipeline = Pipeline(self._plan.steps, self._control)
             last = time.monotonic()
@@ -222,13 +222,13 @@ class _Render:
         # What an input says of the render that made it is not true of what is made from it.
         return {**self._facts, **_UNSAID, "understudy:origin": origin if isinstance(origin, str) else ""}
 
-    def _write(
-        self, write: WriteStep, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue]
-    ) -> tuple[Written, str]:
+    def _write(self, write: WriteStep, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue]) -> Written:
         """Writes a frame under its content key; runs in a thread."""
         key = self._key(write.name, frame)
         written = write.write(frame, plate, {**facts, KEY: key}, hash_pixels=self._witness.hashes_pixels)
-        return written, key.partition(" ")[0]
+        if key:
+            note_rendered(self._ledger, written.files, key.partition(" ")[0])
+        return written
 
     def _key(self, name: str, frame: Frame) -> str:
         """The key of an output; empty when what it was made from changed meanwhile, so that it is made again."""
@@ -254,11 +254,8 @@ class _Render:
         confidence: float | None,
         report: Mapping[str, Any],
         cached: tuple[str, ...],
-        both: tuple[Written, str],
+        written: Written,
     ) -> None:
-        written, key = both
-        if key:
-            self._ledger.rendered(write.path(frame), key)
         self._witness.wrote(write.name, frame, written)
         summary = self._summary
         summary.files += written.files

@@ -9,13 +9,18 @@ from pathlib import Path
 
 from understudy.contracts.cores import available_cores
 from understudy.contracts.errors import InputError
+from understudy.contracts.header import FileHeader
 from understudy.frames.header import read_header
 from understudy.frames.read import read_plate
 from understudy.frames.sequence import format_frames
-from understudy.graph.content_key import KEY, ContentKey, ContentKeys, difference, parse_key, read_patterns
+from understudy.graph.content_key import ContentKey, ContentKeys, difference, parse_key, read_patterns
+from understudy.graph.key_header import KEY, Holds, has_image_id, holds
 from understudy.graph.ledger import Ledger
 from understudy.graph.plan import Plan
 from understudy.graph.steps.step import Frame
+
+_BESIDE = "+"
+"""In the ledger: behind the digest of a picture that has a sidecar."""
 
 Output = tuple[str, Frame]
 """A write node and a frame."""
@@ -57,7 +62,7 @@ def keys_of(keys: ContentKeys, ledger: Ledger, outputs: Sequence[Output]) -> dic
 
 
 def standings(plan: Plan, wanted: Mapping[Output, ContentKey], ledger: Ledger) -> dict[Output, Standing]:
-    """How every output stands.
+    """How every output stands, with its sidecar where it has one.
 
     A file that the ledger knows is not opened. Of others the header is read, and where its key is the wanted one, all
     pixels, to see that nothing is missing.
@@ -68,21 +73,34 @@ def standings(plan: Plan, wanted: Mapping[Output, ContentKey], ledger: Ledger) -
         ledger: Learns what was found.
     """
     paths = {output: plan.writes[output[0]].path(output[1]) for output in wanted}
-    known = ledger.keys(paths.values())
+    beside = {output: plan.writes[output[0]].sidecar(output[1]) for output in wanted}
+    known = ledger.keys([*paths.values(), *(path for path in beside.values() if path is not None)])
     reads = read_patterns(plan)
 
     def stands(output: Output) -> Standing:
-        path, want = paths[output], wanted[output]
-        if known.get(path) == want.digest:
+        path, want, sidecar = paths[output], wanted[output], beside[output]
+        told = known.get(path)
+        if told == want.digest:
             return Standing(State.DONE)
-        return _look(path, want, reads)
+        if told != want.digest + _BESIDE or sidecar is None:
+            return _look(path, want, reads, sidecar, ledger)
+        return Standing(State.DONE) if known.get(sidecar) == want.digest else _look_beside(sidecar, want, reads, ledger)
 
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="look") as pool:
-        found = dict(zip(wanted, pool.map(stands, wanted), strict=True))
-    for output, standing in found.items():
-        if standing.state is State.DONE and paths[output] not in known:
-            ledger.rendered(paths[output], wanted[output].digest)
-    return found
+        return dict(zip(wanted, pool.map(stands, wanted), strict=True))
+
+
+def note_rendered(ledger: Ledger, files: Sequence[Path], digest: str) -> None:
+    """Has the ledger know the files of an output, which are whole.
+
+    Args:
+        ledger: The ledger.
+        files: The picture, and its sidecar where it has one.
+        digest: Of their content key.
+    """
+    for sidecar in files[1:]:
+        ledger.rendered(sidecar, digest)
+    ledger.rendered(files[0], digest + (_BESIDE if len(files) > 1 else ""))
 
 
 def told(found: Mapping[Output, Standing]) -> list[tuple[str, Standing, str, int]]:
@@ -97,23 +115,43 @@ def told(found: Mapping[Output, Standing]) -> list[tuple[str, Standing, str, int
     ]
 
 
-def _look(path: Path, want: ContentKey, reads: Mapping[str, str]) -> Standing:
+def _look(path: Path, want: ContentKey, reads: Mapping[str, str], sidecar: Path | None, ledger: Ledger) -> Standing:
     if not path.exists():
         return Standing(State.MISSING)
     try:
         header = read_header(path)
-    except InputError as error:
-        return Standing(State.DAMAGED, error.problem)
-    made = parse_key(header.metadata.get(KEY))
-    if made is None:
-        return Standing(State.UNKNOWN, "its header holds no content key: another program or an older version made it")
-    if made.digest != want.digest:
-        return Standing(State.STALE, difference(made, want, reads))
-    try:
+        found = holds(header.metadata, want.digest)
+        if found is None:
+            return _other(header, want, reads)
         read_plate(path, frame=None, colorspace="", header=header)
     except InputError as error:
         return Standing(State.DAMAGED, error.problem)
-    return Standing(State.DONE)
+    if found is Holds.ALONE or sidecar is None:
+        note_rendered(ledger, [path], want.digest)
+        return Standing(State.DONE)
+    standing = _look_beside(sidecar, want, reads, ledger)
+    if standing.state is State.DONE:
+        note_rendered(ledger, [path, sidecar], want.digest)
+    return standing
+
+
+def _look_beside(sidecar: Path, want: ContentKey, reads: Mapping[str, str], ledger: Ledger) -> Standing:
+    """How an output stands whose picture is done."""
+    standing = _look(sidecar, want, reads, None, ledger)
+    if standing.state is State.DONE:
+        return standing
+    state = State.DAMAGED if standing.state is State.MISSING else standing.state
+    return Standing(state, f"its sidecar: {standing.why or 'is missing'}")  # alike for all frames: told together
+
+
+def _other(header: FileHeader, want: ContentKey, reads: Mapping[str, str]) -> Standing:
+    """How a file stands that was not made from what is wanted."""
+    made = parse_key(header.metadata.get(KEY))
+    if made is not None:
+        return Standing(State.STALE, difference(made, want, reads))
+    if has_image_id(header.metadata, header.container):
+        return Standing(State.STALE, "by its image id it was made from something else, or by another program")
+    return Standing(State.UNKNOWN, "its header holds no content key: another program or an older version made it")
 
 
 def _range(frames: Sequence[Frame]) -> str:

@@ -12,7 +12,7 @@ from understudy.contracts.plate import Plate
 from understudy.frames.header import read_header
 from understudy.frames.pixel_hash import pixel_hash
 from understudy.graph.steps.step import Frame
-from understudy.graph.steps.write import WriteStep, Written, sidecar_path
+from understudy.graph.steps.write import WriteStep, Written
 from understudy.provenance.hashing import file_hashes
 from understudy.provenance.header_facts import header_facts
 from understudy.provenance.record import FileHash, FrameEntry, Origin
@@ -67,8 +67,8 @@ def adopted_entry(job: str, frame: Frame, write: WriteStep) -> FrameEntry:
     """The entry of a frame that was found, told from its file."""
     path = write.path(frame)
     file = _file(path, "")
-    sidecar = sidecar_path(path)
-    beside = (FileHash(**_file(sidecar, "")),) if write.container != "exr" and sidecar.is_file() else ()
+    sidecar = write.sidecar(frame)
+    beside = (FileHash(**_file(sidecar, "")),) if sidecar is not None and sidecar.is_file() else ()
     origin = file["header"].get("understudy:origin")
     known: dict[str, Origin] = {"source": "source", "synthesized": "synthesized", "held": "held"}
     return FrameEntry(

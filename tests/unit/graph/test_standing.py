@@ -11,7 +11,8 @@ from understudy.contracts.engine import Engine
 from understudy.contracts.plate import blank_plate
 from understudy.frames.header import read_header
 from understudy.frames.write import write_plate
-from understudy.graph.content_key import KEY, parse_key
+from understudy.graph.content_key import parse_key
+from understudy.graph.key_header import KEY
 from understudy.graph.parsing import parse_graph
 from understudy.graph.prepare import survey_graph
 from understudy.graph.render import render_graph

@@ -19,6 +19,7 @@ from understudy.frames.stored import Stored, stored
 from understudy.frames.write import WriteOptions, write_plate
 from understudy.graph.document import WriteNode
 from understudy.graph.draft import DRAFT_HEADER, draft_name, is_draft_name
+from understudy.graph.key_header import KEY, key_attributes
 from understudy.graph.steps.step import Cause, Frame, Setting, Step
 from understudy.graph.working_space import output_space, to_file_space
 from understudy.roles.proxy import FULL_SIZE
@@ -128,6 +129,7 @@ class WriteStep:
             ColorspaceError: No output space is declared for a display container.
         """
         plate = self.proxy.grow(plate)
+        key = str(facts.get(KEY, ""))
         mark = {DRAFT_HEADER: "1"} if self.draft else {}
         maximum = color_maximum(plate)
         main, extras = self._split(plate)
@@ -138,7 +140,12 @@ class WriteStep:
             compression=self.node.compression,
             sample_type=self.node.sample_type or ("half" if self.node.container == "aces" else ""),
             container=self.node.container,
-            metadata={**facts, **self.node.metadata, **mark},
+            metadata={
+                **facts,
+                **self.node.metadata,
+                **mark,
+                **key_attributes(key, self.container, sidecar=extras is not None and self._extras_kept),
+            },
             hash_pixels=hash_pixels,
         )
         report = write_plate(filed, self.allowed_path(frame), options)
@@ -146,7 +153,7 @@ class WriteStep:
         hashes = [report.pixel_hash]
         clamped = report.clamped
         notes = report.notes
-        if extras is not None and self.node.extras == "sidecar":
+        if extras is not None and self._extras_kept:
             sidecar = sidecar_path(self.path(frame))
             self._files.require(sidecar, "write")
             beside = write_plate(extras, sidecar, WriteOptions(metadata={**facts, **mark}, hash_pixels=hash_pixels))
@@ -165,6 +172,15 @@ class WriteStep:
             pixel_hashes=tuple(hashes),
         )
 
+    def sidecar(self, frame: Frame) -> Path | None:
+        """Where channels of a frame go that its file has no place for; None where all have one, or are dropped."""
+        roomy = self.container == "exr" and self.node.container != "aces"
+        return None if roomy or not self._extras_kept else sidecar_path(self.path(frame))
+
+    @property
+    def _extras_kept(self) -> bool:
+        return self.node.extras == "sidecar"
+
     def stored(self, outline: Outline) -> tuple[Stored, ...]:
         """The files that a plate goes to, the picture first.
 
@@ -180,7 +196,7 @@ class WriteStep:
         path, aces = Path(node.file), node.container == "aces"
         kind = node.sample_type or ""
         files = [stored(outline.only(kept), path, compression=node.compression, sample_type=kind, aces=aces)]
-        if rest and node.extras == "sidecar":
+        if rest and self._extras_kept:
             beside = replace(outline.only(rest), storage=Storage())
             files.append(stored(beside, path.with_suffix(".exr")))
         return tuple(files)
