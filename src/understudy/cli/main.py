@@ -17,6 +17,7 @@ from understudy.cli.cache import cache_app
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
 from understudy.cli.ending import silence_stdout, tell
+from understudy.cli.estimate import estimate
 from understudy.cli.farm import farm_app
 from understudy.cli.inspect import inspect
 from understudy.cli.integrate import integrate
@@ -83,7 +84,7 @@ def _options(
     return
 
 
-_WORK = (demo, upscale, interpolate, motion, relight, render)
+_WORK = (demo, upscale, interpolate, motion, relight, render, estimate)
 for _command in (*_WORK, submit, serve, inspect, doctor, publish, review, integrate, train):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")

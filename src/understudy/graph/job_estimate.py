@@ -13,10 +13,10 @@ import numpy as np
 
 from understudy.contracts.engine import NO_CONTROL, Engine
 from understudy.contracts.estimate import Estimate
-from understudy.contracts.jobs import RoleRequest
-from understudy.contracts.paths import ANY_FILE
+from understudy.contracts.jobs import PackPin, RoleRequest
 from understudy.contracts.plate import Plate
 from understudy.graph.document import Graph
+from understudy.graph.events import Event
 from understudy.graph.job_memory import peak_bytes
 from understudy.graph.job_work import JobWork, Requests, Task, work_of
 from understudy.graph.ledger import Ledger, default_ledger
@@ -88,8 +88,9 @@ class JobEstimate:
         done: Outputs that were found done, and are left out; only looked for when asked.
         device: Where packs would run: ``cpu``, ``cuda:0``; as far as is known.
         machine: Which machine was measured; empty where a service tells.
-        seconds_per_frame: The whole job's, shared by its frames.
+        seconds_per_frame: The whole job's but for its start, shared by its frames.
         seconds: The whole job.
+        start_seconds: To load the packs, as part of ``seconds``: each part of a job that is shared out takes it again.
         ram_bytes: Most memory that the render holds at a time.
         vram_bytes: Most memory of the device; 0 on the CPU, and where nothing is known.
         disk_bytes_per_frame: Files of one frame, on average.
@@ -105,6 +106,7 @@ class JobEstimate:
     machine: str = ""
     seconds_per_frame: Band
     seconds: Band
+    start_seconds: Band
     ram_bytes: int
     vram_bytes: int = 0
     disk_bytes_per_frame: int
@@ -141,18 +143,7 @@ def estimate_graph(
     """
     costs = CostsFile(default_costs_file()).costs if costs is None else costs
     with closing(Ledger(default_ledger())) as ledger:
-        job = prepare(
-            graph,
-            engine,
-            ledger,
-            lambda _event: None,
-            NO_CONTROL,
-            frames,
-            draft=draft,
-            ocio=ocio,
-            files=ANY_FILE,
-            policy=policy,
-        )
+        job = _prepared(graph, engine, ledger, frames, draft=draft, ocio=ocio, policy=policy)
         standing = job.standings(ledger, present_only=True) if remaining else {}
     outputs = tuple(
         output for output in job.plan.outputs if output not in standing or standing[output].state is not State.DONE
@@ -161,6 +152,33 @@ def estimate_graph(
     work = work_of(job.plan, outputs, pins, hashed=graph.record)
     found = _Estimator(job, engine, costs).of(work, len(outputs))
     return replace(found, done=len(job.plan.outputs) - len(outputs))
+
+
+def requests_by_frame(
+    graph: Graph, engine: Engine, *, frames: str = "", draft: bool = False, policy: ShowPolicy | None = None
+) -> dict[int, int]:
+    """How many requests to the engine each output frame makes, as if it were made alone; stills are left out.
+
+    Raises:
+        UnderstudyError: The job would be refused.
+    """
+    with closing(Ledger(default_ledger())) as ledger:
+        job = _prepared(graph, engine, ledger, frames, draft=draft, ocio="", policy=policy)
+    counts: dict[int, int] = {}
+    for name, frame in job.plan.outputs:
+        if frame is not None:
+            work = work_of(job.plan, ((name, frame),), {key: pack.pin for key, pack in job.packs.items()}, hashed=False)
+            counts[frame] = counts.get(frame, 0) + sum(requests.count for requests in work.requests)
+    return counts
+
+
+def _prepared(
+    graph: Graph, engine: Engine, ledger: Ledger, frames: str, *, draft: bool, ocio: str, policy: ShowPolicy | None
+) -> PreparedJob:
+    def listener(_event: Event) -> None:
+        return
+
+    return prepare(graph, engine, ledger, listener, NO_CONTROL, frames, draft=draft, ocio=ocio, policy=policy)
 
 
 class _Estimator:
@@ -184,14 +202,17 @@ class _Estimator:
         disk = self._disk(work)
         device = next((cost.device for _, cost, _ in asked if cost.device), self._device or self._job.info.device)
         on_gpu = device.startswith("cuda")
-        resident = max((held for _, _, held in asked), default=0)
+        packs = {requests.workload.pack for requests in work.requests}
+        start = self._start(packs) if frames else NOTHING
+        resident = self._resident(packs, device) or max((held for _, _, held in asked), default=0)
         return JobEstimate(
             frames=frames,
             device=device,
             machine="" if self._ask else self._costs.machine,
             seconds_per_frame=seconds * (1 / frames) if frames else NOTHING,
-            seconds=seconds,
-            ram_bytes=peak_bytes(work, self._job.plan),
+            seconds=seconds + start,
+            start_seconds=start,
+            ram_bytes=peak_bytes(work, self._job.plan, packs=0 if on_gpu or self._ask else resident),
             vram_bytes=resident if on_gpu else 0,
             disk_bytes_per_frame=disk // frames if frames else 0,
             disk_bytes=disk,
@@ -216,6 +237,22 @@ class _Estimator:
             exact=True,
         )
         return cost, found.vram_bytes
+
+    def _start(self, packs: Iterable[PackPin]) -> Band:
+        """To load these packs; nothing where a service has them in memory."""
+        start = NOTHING
+        for pack in packs if self._ask is None else ():
+            cost = self._costs.cost_of_other("load", pack.id, 1.0, share=SHARE)
+            start += _band(cost) if cost.exact else NOTHING
+        return start
+
+    def _resident(self, packs: Iterable[PackPin], device: str) -> int:
+        """Bytes that these packs were seen to hold on a device."""
+        held = 0.0
+        for pack in packs if self._ask is None else ():
+            cost = self._costs.cost_of_other("resident", f"{pack.id}@{pack.version} {device}", 1.0)
+            held += 1e6 * cost.seconds if cost.exact else 0.0
+        return round(held)
 
     def _disk(self, work: JobWork) -> int:
         total = 0.0
@@ -265,15 +302,23 @@ def _merged(requests: list[NodeEstimate], tasks: list[NodeEstimate]) -> list[Nod
     """One entry for each node and kind: what a step does itself goes with what it asks for."""
     found: dict[tuple[str, str], NodeEstimate] = {}
     for node in requests:
-        known = found.get((node.node, node.kind))
-        if known is not None:  # requests of several kinds; the least known counts
-            runs, count = min(known.runs, node.runs), known.count + node.count
-            node = replace(node, seconds=known.seconds + node.seconds, runs=runs, count=count)
-        found[node.node, node.kind] = node
+        _put(found, node)
+    own: dict[tuple[str, str], NodeEstimate] = {}
     for node in tasks:
-        asked = found.get((node.node, node.kind))
-        found[node.node, node.kind] = replace(asked, seconds=asked.seconds + node.seconds) if asked else node
+        _put(own, node)
+    for key, node in own.items():
+        asked = found.get(key)
+        found[key] = replace(asked, seconds=asked.seconds + node.seconds) if asked else node
     return list(found.values())
+
+
+def _put(found: dict[tuple[str, str], NodeEstimate], node: NodeEstimate) -> None:
+    """Adds an entry to that of its node and kind; of the two the least known counts."""
+    known = found.get((node.node, node.kind))
+    if known is not None:
+        runs, count = min(known.runs, node.runs), known.count + node.count
+        node = replace(node, seconds=known.seconds + node.seconds, runs=runs, count=count)
+    found[node.node, node.kind] = node
 
 
 def _overlapped(nodes: Iterable[NodeEstimate], tasks: Iterable[tuple[Task, Cost]]) -> Band:

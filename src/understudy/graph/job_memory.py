@@ -23,7 +23,7 @@ def peak_bytes(work: JobWork, plan: Plan, *, packs: int = 0) -> int:
     ahead = min(MAX_AHEAD, LOOKAHEAD_BYTES // largest) if largest else 0
     held = 0
     for node, span in work.spans.items():
-        most = next(task.count for task in work.tasks if task.node == node and task.kind != "write")
+        most = sum(task.count for task in work.tasks if task.node == node)
         early = ahead if isinstance(plan.steps[node], ReadStep) else 0
         held += plates[node] * min(most, span + early)
     roles = max((r.workload.peak_bytes - r.workload.input_bytes for r in work.requests), default=0)

@@ -10,9 +10,8 @@ from understudy.contracts.workload import Workload, workload_of
 from understudy.frames.stored import Stored
 from understudy.graph.plan import Plan
 from understudy.graph.standing import Output
-from understudy.graph.steps.read import ReadStep
-from understudy.graph.steps.step import Ask, Frame, Key, Step
-from understudy.graph.steps.write import WriteStep
+from understudy.graph.step_labels import step_label, write_label
+from understudy.graph.steps.step import Ask, Frame, Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +67,6 @@ class JobWork:
     spans: Mapping[str, int]
 
 
-def read_label(step: ReadStep) -> str:
-    """What a read costs by: container, compression and sample types, and how much smaller a draft has it."""
-    outline = step.outline
-    packing = outline.storage.compression.partition(":")[0]
-    types = sorted(set(outline.sample_types))
-    return " ".join(filter(None, (outline.storage.container, packing, *types, step.proxy.label)))
-
-
-def write_label(write: WriteStep, *, hashed: bool) -> str:
-    """What a write costs by: container, compression, sample types, a draft's scale, and whether pixels are hashed."""
-    labels = [stored.label for stored in write.stored(write.source.outline)]
-    return " ".join(filter(None, (" + ".join(labels), write.proxy.label, "hashed" if hashed else "")))
-
-
 def work_of(plan: Plan, outputs: Sequence[Output], pins: Mapping[str, PackPin], *, hashed: bool) -> JobWork:
     """Counts the work for some of a plan's outputs. Each plate and each request counts once, whoever needs it.
 
@@ -98,7 +83,7 @@ def work_of(plan: Plan, outputs: Sequence[Output], pins: Mapping[str, PackPin], 
     asked: set[tuple[str, tuple[Frame, ...]]] = set()
     kinds: dict[tuple[str, str], tuple[Ask, Workload]] = {}
     requests: Counter[tuple[str, str]] = Counter()
-    computed: Counter[str] = Counter()
+    computed: Counter[tuple[str, str, str]] = Counter()
     spans: Counter[str] = Counter()
     for name, frame in outputs:
         closure = _closure(plan, (plan.writes[name].source.name, frame))
@@ -108,8 +93,9 @@ def work_of(plan: Plan, outputs: Sequence[Output], pins: Mapping[str, PackPin], 
             if key in seen:
                 continue
             seen.add(key)
-            computed[key[0]] += 1
-            for ask in plan.steps[key[0]].asks(key[1]):
+            step = plan.steps[key[0]]
+            computed[(step.name, *step_label(step, key[1]))] += 1
+            for ask in step.asks(key[1]):
                 if (ask.node, ask.name) in asked:
                     continue
                 asked.add((ask.node, ask.name))
@@ -118,10 +104,13 @@ def work_of(plan: Plan, outputs: Sequence[Output], pins: Mapping[str, PackPin], 
                 kinds.setdefault((ask.node, workload.variant), (ask, workload))
                 requests[ask.node, workload.variant] += 1
     made = Counter(name for name, _ in outputs)
-    tasks = [_task(plan.steps[node], count) for node, count in computed.items()]
+    tasks = [
+        Task(node=node, kind=kind, what=what, megasamples=plan.steps[node].outline.megasamples, count=count)
+        for (node, kind, what), count in computed.items()
+    ]
     for name, count in made.items():
         write = plan.writes[name]
-        label = write_label(write, hashed=hashed)
+        label = write_label(write, write.stored(write.source.outline), hashed=hashed)
         tasks.append(
             Task(node=name, kind="write", what=label, megasamples=write.source.outline.megasamples, count=count)
         )
@@ -134,11 +123,6 @@ def work_of(plan: Plan, outputs: Sequence[Output], pins: Mapping[str, PackPin], 
         outputs=made,
         spans=spans,
     )
-
-
-def _task(step: Step, count: int) -> Task:
-    kind, what = ("read", read_label(step)) if isinstance(step, ReadStep) else ("step", step.kind)
-    return Task(node=step.name, kind=kind, what=what, megasamples=step.outline.megasamples, count=count)
 
 
 def _closure(plan: Plan, start: Key) -> dict[Key, None]:

@@ -14,9 +14,12 @@ from typing import Generic, TypeVar
 from understudy.contracts.cores import available_cores
 from understudy.contracts.engine import Control
 from understudy.contracts.errors import UnderstudyError
+from understudy.contracts.outline import outline_of
 from understudy.contracts.plate import Plate
+from understudy.graph.step_labels import step_label
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Key, Outcome, Step
+from understudy.roles.stopwatch import NO_STOPWATCH, Stopwatch
 
 LOOKAHEAD_BYTES = 512 * 1024 * 1024
 """Plates read ahead or waiting to be written hold at most this much, or one plate."""
@@ -42,11 +45,13 @@ class Pipeline:
     Args:
         steps: Every step by name.
         control: Cancels between plates.
+        stopwatch: Learns what reading and computing took.
     """
 
-    def __init__(self, steps: Mapping[str, Step], control: Control) -> None:
+    def __init__(self, steps: Mapping[str, Step], control: Control, stopwatch: Stopwatch = NO_STOPWATCH) -> None:
         self._steps = steps
         self._control = control
+        self._stopwatch = stopwatch
         self._done: dict[Key, Outcome] = {}
         self._reading: dict[Key, Future[Outcome]] = {}
         self._plate_bytes = 0
@@ -91,7 +96,7 @@ class Pipeline:
         for key in keys:
             step = self._steps[key[0]]
             if isinstance(step, ReadStep) and key not in self._done and key not in self._reading:
-                self._reading[key] = readers.submit(step.compute, key[1], self._fetch)
+                self._reading[key] = readers.submit(self._computed, step, key[1])
 
     def _fetch(self, name: str, frame: Frame) -> Plate:
         return self._outcome((name, frame)).plate
@@ -100,11 +105,19 @@ class Pipeline:
         if key not in self._done:
             self._control.check()
             if key in self._reading:
-                self._done[key] = self._reading.pop(key).result()
+                with self._stopwatch.span():  # waiting is no work
+                    self._done[key] = self._reading.pop(key).result()
             else:
-                self._done[key] = self._steps[key[0]].compute(key[1], self._fetch)
+                self._done[key] = self._computed(self._steps[key[0]], key[1])
             self._plate_bytes = max(self._plate_bytes, self._done[key].plate.nbytes)
         return self._done[key]
+
+    def _computed(self, step: Step, frame: Frame) -> Outcome:
+        with self._stopwatch.span() as span:
+            outcome = step.compute(frame, self._fetch)
+        kind, what = step_label(step, frame)
+        self._stopwatch.took(kind, what, outline_of(outcome.plate).megasamples, span.seconds)
+        return outcome
 
     @contextmanager
     def _readers(self) -> Iterator[ThreadPoolExecutor]:

@@ -27,6 +27,7 @@ from understudy.graph.rights import judged, require_rights, tell_rights
 from understudy.graph.standing import Output, Standing, keys_of, standings, told
 from understudy.graph.steps.step import Setting
 from understudy.packs.policy import ShowPolicy
+from understudy.roles.stopwatch import NO_STOPWATCH, Stopwatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,7 @@ def prepare(
     policy: ShowPolicy | None = None,
     part: str = "",
     cache: PlateCache | None = None,
+    stopwatch: Stopwatch = NO_STOPWATCH,
 ) -> PreparedJob:
     """Settles config, packs and plan; see ``render_graph`` for the arguments and what is refused."""
     info = judged(engine.info(), policy)
@@ -95,6 +97,7 @@ def prepare(
         proxy=make_proxy(graph),
         files=files,
         kept=kept,
+        stopwatch=stopwatch,
     )
     plan = plan_graph(with_draft_options(graph, packs, draft=draft), setting, frames=frames, part=part)
     tell_rights(packs, info, policy, listener)

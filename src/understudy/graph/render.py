@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from understudy.contracts.engine import NO_CONTROL, Control, Engine
 from understudy.contracts.errors import InputError
+from understudy.contracts.outline import Outline, outline_of
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import MetadataValue, Plate
 from understudy.frames.atomic import sweep
@@ -22,11 +23,13 @@ from understudy.graph.pipeline import Pipeline, Writers
 from understudy.graph.plate_cache import PlateCache
 from understudy.graph.prepare import PreparedJob, prepare, tell_standings
 from understudy.graph.standing import Output, State, note_rendered
+from understudy.graph.step_labels import write_label
 from understudy.graph.steps.read import ReadStep
 from understudy.graph.steps.step import Frame, Key, Outcome
 from understudy.graph.steps.write import WriteStep, Written, color_maximum
 from understudy.graph.witness import NOBODY, Made, Scene, Witness
 from understudy.packs.policy import ShowPolicy
+from understudy.roles.stopwatch import Stopwatch, timing
 
 _UNSAID: Mapping[str, MetadataValue] = {"understudy:record": "", "understudy:recordId": ""}
 
@@ -77,6 +80,7 @@ def render_graph(
     witness: Witness = NOBODY,
     part: str = "",
     cache: PlateCache | None = None,
+    pictures: bool = True,
 ) -> Summary:
     """Renders every write node. Outputs that are there, whole and of the wanted content key are left alone.
 
@@ -94,6 +98,7 @@ def render_graph(
         witness: Puts what is made on record; asked only where the graph does not say ``record: false``.
         part: Only these of the job's frames, where it is shared out; see ``plan_graph``.
         cache: Results of earlier renders, of which what can be is taken, unless ``redo`` is set; None for none.
+        pictures: They are real ones: estimates of files learn from how small they become.
 
     Raises:
         ForbiddenError: A file may not be touched.
@@ -108,7 +113,7 @@ def render_graph(
         witness.hear(event)
         told_all(event)
 
-    with closing(Ledger(default_ledger())) as ledger:
+    with closing(Ledger(default_ledger())) as ledger, timing(engine, pictures=pictures) as stopwatch:
         job = prepare(
             graph,
             engine,
@@ -122,6 +127,7 @@ def render_graph(
             policy=policy,
             part=part,
             cache=None if redo else cache,
+            stopwatch=stopwatch,
         )
         found = {} if redo else job.standings(ledger, present_only=True)
         listener(
@@ -147,7 +153,7 @@ def render_graph(
             files=files,
             listener=listener,
         )
-        render = _Render(job, ledger, listener, control, witness)
+        render = _Render(job, ledger, listener, control, witness, stopwatch)
         with witness.watching(scene), closing(job.kept) if job.kept else nullcontext():
             summary = render.run(tuple(output for output, how in found.items() if how.state is State.DONE))
     summary.seconds = time.monotonic() - started
@@ -169,7 +175,13 @@ def render_graph(
 
 class _Render:
     def __init__(
-        self, job: PreparedJob, ledger: Ledger, listener: Listener, control: Control, witness: Witness
+        self,
+        job: PreparedJob,
+        ledger: Ledger,
+        listener: Listener,
+        control: Control,
+        witness: Witness,
+        stopwatch: Stopwatch,
     ) -> None:
         self._plan = job.plan
         self._facts = job.facts
@@ -180,6 +192,7 @@ class _Render:
         self._listener = listener
         self._control = control
         self._witness = witness
+        self._stopwatch = stopwatch
         self._summary = Summary()
         self._confidences: list[float] = []
         self._measured: set[Key] = set()
@@ -191,7 +204,7 @@ class _Render:
         self._skip(done)
         writers: Writers[Written] = Writers()
         try:
-            pipeline = Pipeline(self._plan.steps, self._control)
+            pipeline = Pipeline(self._plan.steps, self._control, self._stopwatch)
             last = time.monotonic()
             for (name, frame), (_, outcome, made_from) in zip(
                 outputs, pipeline.run(self._plan.wanted(outputs)), strict=True
@@ -224,11 +237,23 @@ class _Render:
 
     def _write(self, write: WriteStep, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue]) -> Written:
         """Writes a frame under its content key; runs in a thread."""
-        key = self._key(write.name, frame)
-        written = write.write(frame, plate, {**facts, KEY: key}, hash_pixels=self._witness.hashes_pixels)
-        if key:
-            note_rendered(self._ledger, written.files, key.partition(" ")[0])
+        with self._stopwatch.span() as span:
+            key = self._key(write.name, frame)
+            written = write.write(frame, plate, {**facts, KEY: key}, hash_pixels=self._witness.hashes_pixels)
+            if key:
+                note_rendered(self._ledger, written.files, key.partition(" ")[0])
+        self._learn(write, outline_of(plate), written, span.seconds)
         return written
+
+    def _learn(self, write: WriteStep, outline: Outline, written: Written, seconds: float) -> None:
+        files = write.stored(outline)
+        label = write_label(write, files, hashed=self._witness.hashes_pixels)
+        self._stopwatch.took("write", label, outline.megasamples, seconds)
+        for stored, path in zip(files, written.files, strict=False):
+            with suppress(OSError):  # somebody took it away
+                size = path.stat().st_size
+                if stored.packed:
+                    self._stopwatch.shrank_to(stored.label, stored.raw_bytes, size)
 
     def _key(self, name: str, frame: Frame) -> str:
         """The key of an output; empty when what it was made from changed meanwhile, so that it is made again."""

@@ -52,8 +52,9 @@ def submit_request(
         began = time.monotonic()
         with running():
             result = engine.run(request, control)
-        device = result.report.get("device")
-        queue.costs.observe(workload, result.pack, device if isinstance(device, str) else "", time.monotonic() - began)
+        device, load_s = result.report.get("device"), result.report.get("load_s", 0.0)
+        seconds = time.monotonic() - began - load_s
+        queue.costs.observe(workload, result.pack, device if isinstance(device, str) else "", max(0.0, seconds))
         return result
 
     return queue.submit(work, priced(ticket, workload, queue))

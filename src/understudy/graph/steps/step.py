@@ -18,6 +18,7 @@ from understudy.graph.document import RoleNode, inputs_of
 from understudy.graph.events import Listener
 from understudy.graph.kept_results import KeptResults
 from understudy.roles.proxy import FULL_SIZE, Proxy
+from understudy.roles.stopwatch import NO_STOPWATCH, Stopwatch, TimedEngine
 
 Frame = int | None
 """An absolute frame number; None for a still."""
@@ -43,6 +44,7 @@ class Setting:
         proxy: How drafts are made smaller, of the whole render or of a node.
         files: Which files may be touched.
         kept: Results of earlier renders; None for none.
+        stopwatch: Learns what work took.
     """
 
     engine: Engine
@@ -54,6 +56,7 @@ class Setting:
     proxy: Proxy = FULL_SIZE
     files: FileRules = ANY_FILE
     kept: KeptResults | None = None
+    stopwatch: Stopwatch = NO_STOPWATCH
     _facts: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def facts(self, node: RoleNode, name: str) -> Mapping[str, Any]:
@@ -100,9 +103,8 @@ class Setting:
             request_id=request_id,
         )
         control = Control(progress, self.control.cancelled, warn, timed)
-        if self.kept is None:
-            return self.engine.run(request, control)
-        return self.kept.run(node, request, self.engine, control)
+        engine = TimedEngine(self.engine, self.stopwatch)
+        return engine.run(request, control) if self.kept is None else self.kept.run(node, request, engine, control)
 
 
 class Step(Protocol):
