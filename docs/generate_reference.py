@@ -252,6 +252,21 @@ _OTHER_EVENTS = (
     ("serving", "`serve`", "`address`, the first of `addresses`"),
     ("bundle", "`submit --to openjd`", "`folder`, `files`, `frames` (count)"),
     ("chunk", "`submit --to command`", "`frames`, `count`, `command` (for a shell), `argv`"),
+    (
+        "calibrate",
+        "`estimate --calibrate`",
+        "`seconds` (null: passed over, it would take too long); `frames` of a graph, or `pack`, `width`, `height`",
+    ),
+    (
+        "estimate",
+        "`estimate`",
+        (
+            "`frames`, `done` (found and left out, with `--remaining`), `device`, `machine`, `measured`; `seconds`,"
+            " `seconds_per_frame` and `start_seconds`, each low, likely and high; `ram_bytes`, `vram_bytes`,"
+            " `disk_bytes`, `disk_bytes_per_frame`; `nodes`: `node`, `kind`, `pack`, `count`, `seconds`, `runs`"
+            " measured, `device`"
+        ),
+    ),
     ("record", "`provenance show`", "the whole record, field by field"),
     (
         "finding",

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from understudy.contracts.engine import NO_CONTROL, Control, Engine, PackInfo
+from understudy.contracts.jobs import PackPin
 from understudy.contracts.manifest import Role
 from understudy.contracts.plate import FloatImage, blank_plate
 from understudy.frames.sequence import format_frames
 from understudy.frames.write import write_plate
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
-from understudy.graph.job_estimate import estimate_graph, requests_by_frame
+from understudy.graph.job_estimate import requests_by_frame
 from understudy.graph.parsing import parse_graph
 from understudy.graph.pins import DEFAULT_PACKS
 from understudy.graph.render import render_graph
@@ -57,7 +58,7 @@ def calibrate_packs(
         engine: In this process.
         packs: Pins; empty takes those that graphs take by default.
         draft: As for :func:`render_graph`.
-        budget_s: Seconds for all of it; a size that would take longer than what is left is passed over.
+        budget_s: Seconds for all of it. A size that would take longer than what is left is passed over; not the first.
         on_event: Hears an event ``calibrate`` for each pack and size.
         control: Cancels.
         policy: As for :func:`render_graph`.
@@ -70,19 +71,22 @@ def calibrate_packs(
     tell = on_event or (lambda _event: None)
     info = engine.info()
     chosen = [_find(info.packs, text) for text in packs or DEFAULT_PACKS.values()]
+    how: dict[str, Any] = {"draft": draft, "control": control, "policy": policy}
     until = time.monotonic() + budget_s
+    rates: dict[PackPin, float] = {}  # seconds per pixel, of the size before
     for width, height in SIZES:
+        expected = {pack.pin: rates.get(pack.pin, 0.0) * width * height for pack in chosen}
         with tempfile.TemporaryDirectory(prefix="understudy-calibrate-") as name:
             folder = Path(name)
-            _draw(folder, width, height)
             for pack in chosen:
-                graph = _graph(folder, pack)
-                expected = estimate_graph(graph, engine, draft=draft, policy=policy).seconds.likely
                 event: Event = {"event": "calibrate", "pack": pack.pin.id, "width": width, "height": height}
-                if time.monotonic() + expected > until:
+                if expected[pack.pin] and time.monotonic() + expected[pack.pin] > until:
                     tell(event | {"seconds": None})
                     continue
-                seconds = _render(graph, engine, "", draft, control, policy, witness)
+                if not any(folder.iterdir()):
+                    _draw(folder, width, height)
+                seconds = _timed_render(_graph(folder, pack), engine, pictures=False, witness=witness(), **how)
+                rates[pack.pin] = seconds / (width * height)
                 tell(event | {"seconds": round(seconds, 3)})
 
 
@@ -124,23 +128,15 @@ def calibrate_graph(
             for node, write in graph.writes().items()
         }
         moved = graph.model_copy(update={"nodes": {**graph.nodes, **writes}, "handles": 0})
-        seconds = _render(moved, engine, chosen, draft, control, policy, witness)
+        how: dict[str, Any] = {"draft": draft, "control": control, "policy": policy}
+        seconds = _timed_render(moved, engine, frames=chosen, witness=witness(), **how)
     tell({"event": "calibrate", "frames": chosen or "still", "seconds": round(seconds, 3)})
 
 
-def _render(
-    graph: Graph,
-    engine: Engine,
-    frames: str,
-    draft: bool,  # noqa: FBT001 - handed on
-    control: Control,
-    policy: ShowPolicy | None,
-    witness: Callable[[], Witness],
-) -> float:
+def _timed_render(graph: Graph, engine: Engine, **how: Any) -> float:
+    """Seconds of a render that makes everything anew."""
     began = time.monotonic()
-    render_graph(
-        graph, engine, frames=frames, draft=draft, redo=True, control=control, policy=policy, witness=witness()
-    )
+    render_graph(graph, engine, redo=True, **how)
     return time.monotonic() - began
 
 

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a job would take, with made-up costs whose sums are known."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from understudy.contracts.engine import Engine
+from understudy.contracts.engine import NO_CONTROL, Control, Engine, EngineInfo
 from understudy.contracts.errors import UnderstudyError
+from understudy.contracts.estimate import Estimate
+from understudy.contracts.jobs import RoleRequest, RoleResult
+from understudy.contracts.outline import Outline, outline_of
 from understudy.contracts.plate import blank_plate
 from understudy.frames.write import WriteOptions, write_plate
 from understudy.graph.job_estimate import JobEstimate, NodeEstimate, estimate_graph
+from understudy.graph.ledger import Ledger
 from understudy.graph.parsing import parse_graph
+from understudy.graph.pipeline import Pipeline
+from understudy.graph.prepare import prepare
 from understudy.graph.render import render_graph
 from understudy.roles.costs import Costs
 from understudy.roles.engine import LocalEngine
@@ -143,3 +150,126 @@ def test_nothing_is_written_and_bad_jobs_are_refused_as_a_render_would(shot: Pat
     document["nodes"]["slow"]["pack"] = "nothing-of-the-kind"
     with pytest.raises(UnderstudyError, match="nothing-of-the-kind"):
         _estimate(document, engine)
+
+
+def test_a_draft_takes_less(shot: Path, engine: Engine) -> None:
+    nodes = {**_retime(speed="1/2"), "up": {"type": "upscale", "input": "slow"}}
+    document = _document(shot, nodes, up="o.%04d.exr")
+    final, draft = (_estimate(document, engine, draft=how) for how in (False, True))
+    assert draft.seconds.likely < final.seconds.likely
+    assert draft.ram_bytes < final.ram_bytes
+    assert draft.frames == final.frames
+    assert draft.disk_bytes == pytest.approx(final.disk_bytes, rel=0.01)  # the same windows
+
+
+def test_what_a_render_took_is_what_the_next_is_said_to_take(
+    shot: Path, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERSTUDY_COSTS", str(tmp_path / "costs.json"))
+    nodes = {"up": {"type": "upscale", "input": "plate", "pack": "lanczos", "scale": 3}}
+    document = _document(shot, nodes, up="o.%04d.exr")
+    before = _estimate(document, engine, costs=None)
+    assert (_node(before, "up").runs, before.measured) == (0, False)
+    render_graph(parse_graph(document, source="test"), engine)
+    after = _estimate(document, engine, costs=None)
+    assert (_node(after, "up").runs, _node(after, "up").device, after.measured) == (5, "cpu", True)
+    assert (_node(after, "plate").runs, _node(after, "write_up").runs) == (5, 5)
+    assert after.seconds != before.seconds
+    files = list((shot / "out").glob("*.exr"))
+    assert after.disk_bytes == pytest.approx(sum(file.stat().st_size for file in files), rel=0.05)
+
+
+def test_a_render_that_failed_taught_what_it_did(
+    shot: Path, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERSTUDY_COSTS", str(tmp_path / "costs.json"))
+    (shot / "p.1004.exr").write_bytes((shot / "p.1004.exr").read_bytes()[:-2000])
+    document = _document(shot, {"up": {"type": "upscale", "input": "plate", "pack": "lanczos"}}, up="o.%04d.exr")
+    with pytest.raises(UnderstudyError, match="cut short"):
+        render_graph(parse_graph(document, source="test"), engine)
+    assert _node(_estimate(document, engine, costs=None, frames="1001"), "up").runs == 3
+
+
+def test_a_broken_costs_file_is_no_obstacle(
+    shot: Path, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "costs.json").write_text("{")
+    monkeypatch.setenv("UNDERSTUDY_COSTS", str(tmp_path / "costs.json"))
+    document = _document(shot, {"up": {"type": "upscale", "input": "plate", "pack": "lanczos"}}, up="o.%04d.exr")
+    assert _node(_estimate(document, engine, costs=None), "up").runs == 0
+    render_graph(parse_graph(document, source="test"), engine)
+    assert _node(_estimate(document, engine, costs=None), "up").runs == 5
+
+
+class _Service:
+    """Tells what each request costs, as a service does."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.asked: list[RoleRequest] = []
+
+    def info(self) -> EngineInfo:
+        return self._engine.info()
+
+    def run(self, request: RoleRequest, control: Control = NO_CONTROL, /) -> RoleResult:
+        raise AssertionError("nothing is to be computed")
+
+    def estimate(self, request: RoleRequest) -> Estimate:
+        self.asked.append(request)
+        return Estimate(
+            pack=request.pack,
+            device="cuda:0",
+            measured_runs=3,
+            vram_bytes=7,
+            seconds=2.0,
+            seconds_low=1.0,
+            seconds_high=4.0,
+        )
+
+    def close(self) -> None:
+        return
+
+
+def test_a_service_is_asked_once_for_each_kind_of_request(shot: Path, engine: Engine) -> None:
+    service = _Service(engine)
+    found = _estimate(_document(shot, _retime(speed="1/2"), slow="o.%04d.exr"), service)
+    assert [request.params.role for request in service.asked] == ["motion", "interpolate"]
+    assert {name: plate.pixels.shape for name, plate in service.asked[1].plates.items()} == {
+        "a": (40, 64, 3), "b": (40, 64, 3), "vectors_a": (40, 64, 4), "vectors_b": (40, 64, 4),
+    }  # fmt: skip
+    assert _node(found, "slow.motion").seconds.likely == pytest.approx(8.0)
+    assert (found.device, found.machine, found.vram_bytes, found.measured) == ("cuda:0", "", 7, True)
+
+
+def test_the_outline_of_each_step_is_that_of_its_plates(shot: Path, engine: Engine, tmp_path: Path) -> None:
+    sun = {"type": "directional", "direction": [0, 0, 1]}
+    nodes = {
+        "motion": {"type": "motion", "input": "plate"},
+        "relit": {
+            "type": "relight", "input": "plate", "passes": ["ratio", "confidence"],
+            "lights": {"schema": "understudy.lights/1", "lights": [sun]},
+        },
+        "slow": {"type": "interpolate", "input": "relit", "vectors": "motion", "speed": "1/2", "cuts": "none"},
+        "blur": {"type": "vector_blur", "input": "plate", "vectors": "motion"},
+        "up": {"type": "upscale", "input": "slow", "pack": "lanczos", "scale": "3/2", "confidence": True},
+        "other": {"type": "color", "input": "up", "to": "ACES2065-1"},
+    }  # fmt: skip
+    document = _document(shot, nodes)
+    document["nodes"]["out"] = {"type": "write", "input": "other", "file": f"{shot}/out/o.%04d.exr"}
+    document["nodes"]["vec"] = {"type": "write", "input": "motion", "file": f"{shot}/out/v.%04d.exr"}
+    document["nodes"]["blurred"] = {"type": "write", "input": "blur", "file": f"{shot}/out/b.%04d.exr"}
+    seen: dict[str, tuple[Outline, Outline]] = {}
+    with closing(Ledger(None)) as ledger:
+        job = prepare(
+            parse_graph(document, source="test"), engine, ledger, lambda _event: None, NO_CONTROL, "", draft=False
+        )
+        pipeline = Pipeline(job.plan.steps, NO_CONTROL)
+        outputs = tuple(output for output in job.plan.outputs if output[1] in (1002, 1003))
+        for _, _, made_from in pipeline.run(job.plan.wanted(outputs)):
+            for (name, _), outcome in made_from.items():
+                seen[name] = job.plan.steps[name].outline, outline_of(outcome.plate)
+    assert set(seen) == {"plate", *nodes}
+    for told, made in seen.values():
+        assert (told.channels, told.data_window, told.display_window) == (
+            made.channels, made.data_window, made.display_window,
+        )  # fmt: skip
