@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests do inside Blender's Python."""
 
+import importlib
 import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -105,6 +107,65 @@ def result_files(node: Any) -> dict[str, str]:
     image = node.node_tree.nodes["Result"].image
     folder = Path(bpy.path.abspath(image.filepath)).parent
     return {file.name: str(file) for file in sorted(folder.glob("*.exr"))}
+
+
+class Layout:
+    """Stands for Blender's layout, which there is none of without a window: what is drawn must be there."""
+
+    def __init__(self) -> None:
+        self.drawn: list[str] = []
+
+    def prop(self, owner: Any, name: str, **_how: Any) -> None:
+        """A field."""
+        self.drawn.append(f"{name}={getattr(owner, name)}")
+
+    def label(self, text: str = "", **_how: Any) -> None:
+        """A line."""
+        self.drawn.append(text)
+
+    def operator(self, name: str, **_how: Any) -> Any:
+        """A button."""
+        group, _, action = name.partition(".")
+        assert action in dir(getattr(bpy.ops, group)), name
+        self.drawn.append(name)
+        return SimpleNamespace()
+
+    def progress(self, factor: float, text: str) -> None:
+        """A bar."""
+        self.drawn.append(f"{round(factor, 3)} {text}")
+
+    def row(self) -> "Layout":
+        """A part."""
+        return self
+
+    def separator(self) -> None:
+        """A line between entries."""
+
+
+class Stage:
+    """Stands for a context with a window, which notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.scene = bpy.context.scene
+        self.space_data = SimpleNamespace(tree_type="CompositorNodeTree")
+        self.window = None
+        self.status: list[str | None] = []
+        self.workspace = SimpleNamespace(status_text_set=self.status.append)
+        self.timers = 0
+        quiet = dict.fromkeys(("progress_begin", "progress_update", "progress_end", "modal_handler_add"), _nothing)
+        self.window_manager = SimpleNamespace(windows=[], event_timer_remove=self._end, **quiet)
+
+    def _end(self, _timer: object) -> None:
+        self.timers += 1
+
+
+def _nothing(*_given: object) -> None:
+    pass
+
+
+def module(name: str) -> Any:
+    """A module of the extension."""
+    return importlib.import_module(f"{ADDON}.{name}")
 
 
 def forbidden() -> list[str]:

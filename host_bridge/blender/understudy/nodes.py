@@ -103,7 +103,7 @@ class Node:
 
     def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
         """The same in the sidebar, and what is rarely touched."""
-        self.draw_buttons(context, layout)
+        Node.draw_buttons(self, context, layout)
         for knob in ("colorspace", "padding", "options"):
             layout.prop(self, knob)
 
