@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``understudy farm``: what a job of `understudy submit --to openjd` runs on a worker. Not for people."""
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 SERVER_VARIABLE = "UNDERSTUDY_FARM_SERVER"
 """Where `start` tells `task` that the service of their session is."""
+
+_IDLE_S = 1800
+"""A service whose session was killed ends after this."""
 
 farm_app = typer.Typer(
     help="What a farm's worker runs for a job of `understudy submit --to openjd`.",
@@ -34,7 +39,8 @@ def start(state: State, device: o.Device = "auto", policy: o.Policy = "") -> Non
     from understudy.farm.local_service import start as start_service
 
     with _told("") as tell:
-        service = start_service(["--device", device, *(["--policy", policy] if policy else [])])
+        options = ["--device", device, *(["--policy", policy] if policy else [])]
+        service = start_service([*options, "--exit-when-idle", str(_IDLE_S)])
         try:
             service.save(state)
         except BaseException:
@@ -64,6 +70,7 @@ def stop(state: State) -> None:
 @farm_app.command()
 def task(graph: GraphFile, part: o.Part = "", draft: o.Draft = False, policy: o.Policy = "") -> None:
     """Render a part of a job on the session's service; frames may be written as OpenJD does."""
+    gc.disable()  # a chunk's overhead is the start and the end of this process, and imports make no garbage
     from understudy.cli.cancel import cancel_on_signal
     from understudy.cli.job import open_engine
     from understudy.contracts.engine import Control
@@ -74,6 +81,7 @@ def task(graph: GraphFile, part: o.Part = "", draft: o.Draft = False, policy: o.
     from understudy.packs.policy import find_policy
     from understudy.provenance.recorder import Recorder
 
+    gc.enable()
     with _told(part) as tell:
         frames = from_openjd(part) if part else ""
         document = load_graph(graph)
@@ -91,6 +99,9 @@ def task(graph: GraphFile, part: o.Part = "", draft: o.Draft = False, policy: o.
                 witness=Recorder(rules.document.record.source_types if rules else None),
                 cache=default_cache(),
             )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is closed; taking the libraries apart would take a tenth of a second
 
 
 @farm_app.command()

@@ -97,6 +97,7 @@ app.add_typer(tokens_app, name="tokens")
 def main() -> NoReturn:
     """Runs the command line and exits with one of the documented codes."""
     _open_streams()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it looks through all that is installed
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, until a command knows better
     try:
         app()
