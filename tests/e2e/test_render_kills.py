@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 KILLS = int(os.environ.get("UNDERSTUDY_RENDER_KILLS", "50"))
 SEED = 20260611
 
+_TIMES = {"created", "updated", "started", "finished"}
+
 
 class Renders:
     """Renders of one job, one process after another."""
@@ -72,6 +74,18 @@ def _stamps(job: Job) -> dict[str, tuple[int, int]]:
     return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
 
 
+def _record(job: Job) -> Any:
+    """The record without its times, and without the name of the folder."""
+    text = (job.out / "big.provenance.json").read_text().replace(str(job.out), "OUT")
+    return _timeless(json.loads(text))
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _timeless(part) for name, part in value.items() if name not in _TIMES}
+    return [_timeless(part) for part in value] if isinstance(value, list) else value
+
+
 def test_a_render_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     undisturbed, job = make_job(tmp_path, out="undisturbed"), make_job(tmp_path)
     assert Renders(undisturbed, tmp_path / "cache of its own").whole()[-1]["frames"] == job.frames
@@ -94,5 +108,6 @@ def test_a_render_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_
     assert {name: stamp for name, stamp in _stamps(job).items() if name in written} == written
     assert job.pictures() == undisturbed.pictures()
     assert len(job.pictures()) == job.frames
+    assert _record(job) == _record(undisturbed)
     assert job.strays() == []
     assert list((tmp_path / "cache").glob(".understudy-*")) == []

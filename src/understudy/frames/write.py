@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a plate to a picture file: in bands, atomically, deterministically, checked by reading back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,7 @@ class WriteOptions:
         container: ``aces`` writes a SMPTE ST 2065-4 file, or refuses.
         metadata: Header attributes over the plate's own; an empty string removes one.
         hash_pixels: Tell the hash of the pixels, where that takes no second reading.
+        ready: Hears the report when the file is whole, right before it takes its place.
     """
 
     compression: str = ""
@@ -47,6 +48,7 @@ class WriteOptions:
     container: Literal["plain", "aces"] = "plain"
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     hash_pixels: bool = False
+    ready: Callable[["WriteReport"], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +128,18 @@ def write_plate(plate: Plate, path: Path | str, options: WriteOptions = WriteOpt
         _verify(temporary, path, spec, encoding.compression if container == "exr" else "")
         if options.container == "aces":
             check_aces_file(temporary, path)
-        size = temporary.stat().st_size
-    return _report(path, encoding, clamped, size, pixels.hexdigest() if pixels else "")
+        report = _report(path, temporary, encoding, clamped, pixels.hexdigest() if pixels else "")
+        if options.ready is not None:
+            options.ready(report)
+    return report
 
 
-def _report(path: Path, encoding: Encoding, clamped: int, size: int, pixel_hash: str = "") -> WriteReport:
+def _report(path: Path, temporary: Path, encoding: Encoding, clamped: int, pixel_hash: str = "") -> WriteReport:
     return WriteReport(
         path=path,
         clamped=clamped,
         lossy=encoding.lossy,
-        bytes=size,
+        bytes=temporary.stat().st_size,
         compression=encoding.compression,
         notes=encoding.notes,
         pixel_hash=pixel_hash,
@@ -271,8 +275,10 @@ def _write_integers(plate: Plate, path: Path, encoding: Encoding, options: Write
     with atomic(path) as temporary:
         clamped = write_with_integers(plate, temporary, path, types, compression, header)
         _verify(temporary, path, _exr_spec(plate, types, compression, {}), compression)
-        size = temporary.stat().st_size
-    return _report(path, encoding, clamped, size)
+        report = _report(path, temporary, encoding, clamped)
+        if options.ready is not None:
+            options.ready(report)
+    return report
 
 
 def _verify(temporary: Path, path: Path, spec: oiio.ImageSpec, compression: str) -> None:

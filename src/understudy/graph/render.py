@@ -239,7 +239,13 @@ class _Render:
         """Writes a frame under its content key; runs in a thread."""
         with self._stopwatch.span() as span:
             key = self._key(write.name, frame)
-            written = write.write(frame, plate, {**facts, KEY: key}, hash_pixels=self._witness.hashes_pixels)
+            written = write.write(
+                frame,
+                plate,
+                {**facts, KEY: key},
+                hash_pixels=self._witness.hashes_pixels,
+                landing=partial(self._witness.lands, write.name, frame),
+            )
             if key:
                 note_rendered(self._ledger, written.files, key.partition(" ")[0])
         self._learn(write, outline_of(plate), written, span.seconds)

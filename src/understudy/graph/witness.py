@@ -62,7 +62,7 @@ class Made:
 
 
 class Witness(Protocol):
-    """Watches one render. All but ``hear`` are called from the rendering thread."""
+    """Watches one render. All but ``lands`` and ``hear`` are called from the rendering thread."""
 
     hashes_pixels: bool
 
@@ -78,8 +78,12 @@ class Witness(Protocol):
         """What the file of an output says of its record; an empty text removes an attribute."""
         ...
 
+    def lands(self, node: str, frame: Frame, written: Written) -> None:
+        """A frame is whole and about to take its place; called from a thread that writes, and must be quick."""
+        ...
+
     def wrote(self, node: str, frame: Frame, written: Written) -> None:
-        """A frame is on disk."""
+        """A frame is on disk; told in order, some time after ``lands``."""
         ...
 
     def skipped(self, node: str, frame: Frame) -> None:
@@ -101,6 +105,9 @@ class _Nobody:
     def header(self, made: Made) -> Mapping[str, MetadataValue]:
         del made
         return {}
+
+    def lands(self, node: str, frame: Frame, written: Written) -> None:
+        del node, frame, written
 
     def wrote(self, node: str, frame: Frame, written: Written) -> None:
         del node, frame, written

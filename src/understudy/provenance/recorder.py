@@ -33,6 +33,7 @@ from understudy.graph.witness import Made, Scene
 from understudy.provenance.frame_entry import FrameFacts, adopted_entry, low_confidence, written_entry
 from understudy.provenance.hashing import Hashes, file_hashes
 from understudy.provenance.job import Environment, InputEntry, InputFile, Job, PolicyEntry
+from understudy.provenance.journal import Journal, Line, read_journals
 from understudy.provenance.merge import sequence_of
 from understudy.provenance.mhl import FOLDER
 from understudy.provenance.record import FrameEntry, Generator, Record, Sequence, record_id
@@ -62,15 +63,22 @@ _THREADS = 2
 _NO_MODEL = "{}"
 
 
+Source = tuple[InputEntry, Path, Frame]
+"""An input, and the file and frame that was read of it."""
+
+
 @dataclass(slots=True)
 class _Output:
     """One write node while it is rendered."""
 
     write: WriteStep
     store: RecordStore
+    journal: Journal
+    before: dict[Frame, Line]
     job: Job
     sequence: Sequence
     facts: dict[Frame, FrameFacts] = field(default_factory=dict)
+    sources: dict[Frame, tuple[Source, ...]] = field(default_factory=dict)
     coming: list[Future[FrameEntry]] = field(default_factory=list)
     entries: list[FrameEntry] = field(default_factory=list)
     inputs: dict[str, InputEntry] = field(default_factory=dict)
@@ -95,6 +103,7 @@ class Recorder:
         self._outputs: dict[str, _Output] = {}
         self._hashed: dict[Path, Future[Hashes]] = {}
         self._warnings: dict[str, None] = {}
+        self._journaled: set[str] = set()
         self._policies: dict[str, PolicyEntry] = {}
         self._lock = threading.Lock()
         self._token = secrets.token_hex(8)
@@ -139,7 +148,8 @@ class Recorder:
             origin, source_type, made.outcome.confidence, low_confidence(plate), nan, inf, machine
         )
         output.fps = output.fps or fps_of(self._scene, made.node, plate.metadata)
-        for entry, path, frame in picture_inputs(self._scene, made):
+        sources = output.sources[made.frame] = tuple(picture_inputs(self._scene, made))
+        for entry, path, frame in sources:
             self._take_input(output, entry, path, frame)
         return {
             "understudy:origin": origin,
@@ -148,16 +158,32 @@ class Recorder:
             "understudy:recordId": output.store.id,
         }
 
+    def lands(self, node: str, frame: Frame, written: Written) -> None:
+        """Notes what is known of a frame, so that it is known after a kill too."""
+        assert self._scene is not None
+        output = self._outputs[node]
+        with self._lock:
+            warnings = tuple(text for text in self._warnings if text not in self._journaled)
+            self._journaled.update(warnings)
+        line = Line(
+            frame=frame,
+            job=self._scene.job,
+            facts=output.facts[frame],
+            clamped=written.clamped,
+            colorspace=written.colorspace,
+            fps=output.fps,
+            inputs=output.sources.pop(frame),
+            warnings=warnings,
+        )
+        output.journal.add(line)
+
     def wrote(self, node: str, frame: Frame, written: Written) -> None:
         """Hashes a frame that is on disk, and brings the record up to date when it is time."""
         assert self._scene is not None
         assert self._pool is not None
         output = self._outputs[node]
         facts = output.facts.pop(frame)
-        output.machines[frame] = facts.machine
-        output.job = output.job.model_copy(
-            update={"color": output.job.color.model_copy(update={"output": written.colorspace})}
-        )
+        self._take_facts(output, frame, facts, written.colorspace)
         output.coming.append(self._pool.submit(written_entry, self._scene.job, frame, written, facts))
         if time.monotonic() - self._saved > max(_SAVE_S, _SAVE_SHARE * self._save_took):
             self._save()
@@ -169,7 +195,30 @@ class Recorder:
         output = self._outputs[node]
         known = output.store.known(frame)
         if known is None or (known.job != self._scene.job and known.job != _job_in(output.write.path(frame))):
-            output.coming.append(self._pool.submit(adopted_entry, self._scene.job, frame, output.write))
+            line = output.before.get(frame)
+            if line is not None and line.job == self._scene.job:
+                self._take_line(output, line)
+            else:
+                output.coming.append(self._pool.submit(adopted_entry, self._scene.job, frame, output.write))
+
+    def _take_line(self, output: _Output, line: Line) -> None:
+        """Takes up a frame as the render did that wrote it and was killed."""
+        assert self._pool is not None
+        self._take_facts(output, line.frame, line.facts, line.colorspace)
+        output.fps = output.fps or line.fps
+        for entry, path, frame in line.inputs:
+            self._take_input(output, entry, path, frame)
+        with self._lock:
+            self._warnings |= dict.fromkeys(line.warnings)
+        sidecar = output.write.sidecar(line.frame)
+        files = [output.write.path(line.frame), *([sidecar] if sidecar is not None and sidecar.is_file() else [])]
+        written = Written(files=tuple(files), clamped=line.clamped, maximum=None, notes=(), colorspace=line.colorspace)
+        output.coming.append(self._pool.submit(written_entry, line.job, line.frame, written, line.facts))
+
+    def _take_facts(self, output: _Output, frame: Frame, facts: FrameFacts, colorspace: str) -> None:
+        output.machines[frame] = facts.machine
+        color = output.job.color.model_copy(update={"output": colorspace})
+        output.job = output.job.model_copy(update={"color": color})
 
     def hear(self, event: Event) -> None:
         """Keeps warnings and policies."""
@@ -204,7 +253,9 @@ class Recorder:
                 boms=_boms(scene),
                 pending={self._token: text},
             )
-            output = _Output(write, store, job, sequence)
+            folder, name_of_files = write.pattern.parent, write.pattern.name
+            journal = Journal(folder, name_of_files, self._token)
+            output = _Output(write, store, journal, read_journals(folder, name_of_files), job, sequence)
             if store.begin(begun):
                 self._warn(output, f"{store.path.name} was signed; what is rendered now is not: sign it again")
             self._outputs[name] = output
@@ -239,6 +290,7 @@ class Recorder:
         for output in self._outputs.values():
             output.entries += [future.result() for future in output.coming]
             output.coming = []
+            output.journal.close()
             if not output.store.finish(self._addition(output, finished=_now()), self._token):
                 self._warn(output, f"the folder has an {FOLDER} of another program, so no hash list was written")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.graph.steps.step import Frame
+from understudy.provenance.journal import remove_journals
 from understudy.provenance.merge import merged, settled
 from understudy.provenance.mhl import CHAIN, FOLDER, Listed, c4_id, is_foreign, write_list
 from understudy.provenance.record import FrameEntry, Record
@@ -82,6 +83,7 @@ class RecordStore:
         """
         with locked(self._folder, LOCK):
             left = self._add(record, {token})
+            remove_journals(self._folder, self._pattern, left.pending if left else ())
             return write_folder_list(self._folder, self._files) or left is None
 
     def _add(self, record: Record, ended: set[str]) -> Record | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The write step: a plate to its file, and what the container can't hold to a sidecar EXR."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +16,7 @@ from understudy.frames.containers import ASSOCIATED, storable
 from understudy.frames.library import container_of
 from understudy.frames.sequence import OutputPattern
 from understudy.frames.stored import Stored, stored
-from understudy.frames.write import WriteOptions, write_plate
+from understudy.frames.write import WriteOptions, WriteReport, write_plate
 from understudy.graph.document import WriteNode
 from understudy.graph.draft import DRAFT_HEADER, draft_name, is_draft_name
 from understudy.graph.key_header import KEY, key_attributes
@@ -44,6 +44,10 @@ class Written:
     notes: tuple[str, ...]
     colorspace: str = ""
     pixel_hashes: tuple[str, ...] = ()
+
+
+def _untold(_written: Written) -> None:
+    return
 
 
 class WriteStep:
@@ -114,63 +118,65 @@ class WriteStep:
         return self.path(frame)
 
     def write(
-        self, frame: Frame, plate: Plate, facts: Mapping[str, MetadataValue], *, hash_pixels: bool = False
+        self,
+        frame: Frame,
+        plate: Plate,
+        facts: Mapping[str, MetadataValue],
+        *,
+        hash_pixels: bool = False,
+        landing: Callable[[Written], None] = _untold,
     ) -> Written:
-        """Writes one frame; safe from several threads.
+        """Writes one frame, its sidecar before the picture; safe from several threads.
 
         Args:
             frame: The frame.
             plate: In working form; in a draft of the whole render its proxy.
             facts: Header attributes of this render.
             hash_pixels: Tell the hash of the pixels.
+            landing: Hears what is written right before the picture takes its place.
 
         Raises:
             OutputError: The file can't be written.
             ColorspaceError: No output space is declared for a display container.
         """
         plate = self.proxy.grow(plate)
-        key = str(facts.get(KEY, ""))
-        mark = {DRAFT_HEADER: "1"} if self.draft else {}
+        mark: dict[str, MetadataValue] = {DRAFT_HEADER: "1"} if self.draft else {}
         maximum = color_maximum(plate)
         main, extras = self._split(plate)
         space = "ACES2065-1" if self.node.container == "aces" else self.node.colorspace
         target = output_space(main, space, self.container, self._color)
         filed = to_file_space(main, target, self._color, premultiplied=self.container in ASSOCIATED)
-        options = WriteOptions(
-            compression=self.node.compression,
-            sample_type=self.node.sample_type or ("half" if self.node.container == "aces" else ""),
-            container=self.node.container,
-            metadata={
-                **facts,
-                **self.node.metadata,
-                **mark,
-                **key_attributes(key, self.container, sidecar=extras is not None and self._extras_kept),
-            },
-            hash_pixels=hash_pixels,
-        )
-        report = write_plate(filed, self.allowed_path(frame), options)
-        files = [report.path]
-        hashes = [report.pixel_hash]
-        clamped = report.clamped
-        notes = report.notes
+        beside: WriteReport | None = None
+        notes: tuple[str, ...] = ()
         if extras is not None and self._extras_kept:
             sidecar = sidecar_path(self.path(frame))
             self._files.require(sidecar, "write")
             beside = write_plate(extras, sidecar, WriteOptions(metadata={**facts, **mark}, hash_pixels=hash_pixels))
-            files.append(beside.path)
-            hashes.append(beside.pixel_hash)
-            clamped += beside.clamped
-            notes += (f"{', '.join(extras.channels)} went to .layers.exr files beside the {self.container}",)
+            notes = (f"{', '.join(extras.channels)} went to .layers.exr files beside the {self.container}",)
         elif extras is not None:
-            notes += (f"dropped {', '.join(extras.channels)}: a {self.container} can't hold them",)
-        return Written(
-            files=tuple(files),
-            clamped=clamped,
-            maximum=maximum,
-            notes=notes,
-            colorspace=target,
-            pixel_hashes=tuple(hashes),
+            notes = (f"dropped {', '.join(extras.channels)}: a {self.container} can't hold them",)
+
+        def told(report: WriteReport) -> Written:
+            reports = (report,) if beside is None else (report, beside)
+            return Written(
+                files=tuple(one.path for one in reports),
+                clamped=sum(one.clamped for one in reports),
+                maximum=maximum,
+                notes=report.notes + notes,
+                colorspace=target,
+                pixel_hashes=tuple(one.pixel_hash for one in reports),
+            )
+
+        key = key_attributes(str(facts.get(KEY, "")), self.container, sidecar=beside is not None)
+        options = WriteOptions(
+            compression=self.node.compression,
+            sample_type=self.node.sample_type or ("half" if self.node.container == "aces" else ""),
+            container=self.node.container,
+            metadata={**facts, **self.node.metadata, **mark, **key},
+            hash_pixels=hash_pixels,
+            ready=lambda report: landing(told(report)),
         )
+        return told(write_plate(filed, self.allowed_path(frame), options))
 
     def sidecar(self, frame: Frame) -> Path | None:
         """Where channels of a frame go that its file has no place for; None where all have one, or are dropped."""
