@@ -231,6 +231,12 @@ _OTHER_EVENTS = (
     ("inspect", "`inspect`", "one for each input; channels, windows, color space, ranges, `errors`"),
     ("packs", "`packs list`", "`search_path`, `policy`, `packs`, `failures`"),
     ("pack", "`packs show`", "as the `pack` event, with `manifest`"),
+    (
+        "shot",
+        "`conform`",
+        "a clip: `number`, `name`, `speed`, `graph`, `pictures`, `frames`, `head`, `tail`",
+    ),
+    ("conformed", "`conform`", "`graphs`, `left` (shots without a retime), `refused`, `timeline`"),
     ("conformance", "`packs check`, `packs add`", "the report, check by check"),
     ("bom", "`packs bom`", "`pack`, `sha256`, `file`, `serial`, `changed`, `badge`, `badge_reasons`"),
     ("pinned", "`packs pin`", "`pack`, `sha256`, `changed`"),

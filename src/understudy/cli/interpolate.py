@@ -22,7 +22,7 @@ def interpolate(
         str,
         typer.Option("--curve", metavar="FILE", help="YAML or JSON list of keys {frame, speed} or {frame, source}."),
     ] = "",
-    timeline: Annotated[str, typer.Option("--timeline", metavar="X.otio", help="Retime of an OTIO clip.")] = "",
+    timeline: Annotated[str, typer.Option("--timeline", metavar="X.otio", help="Retime of a clip (.otio, .edl).")] = "",
     clip: Annotated[str, typer.Option("--clip", help="Name of the clip in the timeline.")] = "",
     shutter: Annotated[
         float, typer.Option("--shutter", metavar="DEGREES", min=0, max=720, help="Motion blur; 180 is half a frame.")

@@ -9,6 +9,7 @@ from typing import Any
 from understudy.contracts.errors import MissingFileError, UnreadableFileError, UsageError
 from understudy.graph.retime import RetimePlan, SourceRange
 
+_EDL_RATE = 24.0
 _MAX_BYTES = 256 * 1024 * 1024  # the edit of a whole film; OpenTimelineIO needs many times as much memory
 
 
@@ -24,7 +25,7 @@ def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> Retim
 
     Args:
         source: The frames that are there.
-        path: An ``.otio`` file.
+        path: An ``.otio`` file, or an EDL.
         clip_name: The clip; empty takes the only one.
 
     Raises:
@@ -32,14 +33,14 @@ def plan_timeline(source: SourceRange, path: Path, clip_name: str = "") -> Retim
         UnreadableFileError: It is not a timeline.
         UsageError: The clip is not there or not the only one, or it has effects other than linear retimes.
     """
-    clip = _clip(_read(path), path, clip_name)
+    clip = _clip(read_timeline(path), path, clip_name)
     where = f"{path}: {clip.name or 'clip'}"
-    span = _span(clip, where)
-    start, count = _whole(span.start_time.value, where), _whole(span.duration.value, where)
+    span = clip_range(clip, where)
+    start, count = whole_frame(span.start_time.value, where), whole_frame(span.duration.value, where)
     if count < 1:
         raise UsageError("the clip has no duration", where=where)
     start += _first_frame(clip, start, source, where)
-    scalar = _scalar(clip, where)
+    scalar = clip_speed(clip, where)
     shown = start if scalar >= 0 else start - (count - 1) * scalar
     return source.plan(range(start, start + count), lambda frame: shown + (frame - start) * scalar)
 
@@ -50,7 +51,7 @@ def _first_frame(clip: Any, start: int, source: SourceRange, where: str) -> int:
 
     media = clip.media_reference
     available = media.available_range if media is not None else None
-    begins = _whole(available.start_time.value, where) if available is not None else 0
+    begins = whole_frame(available.start_time.value, where) if available is not None else 0
     if isinstance(media, otio.schema.ImageSequenceReference):
         return int(media.start_frame) - begins
     if available is not None and not source.first <= start <= source.last:
@@ -58,21 +59,37 @@ def _first_frame(clip: Any, start: int, source: SourceRange, where: str) -> int:
     return 0
 
 
-def _read(path: Path) -> Any:
+def read_timeline(path: Path, rate: float | None = None) -> Any:
+    """What a timeline file holds, an OpenTimelineIO object.
+
+    Args:
+        path: An ``.otio`` file, or an EDL (CMX 3600).
+        rate: Frames per second of an EDL; 24 where nobody says.
+
+    Raises:
+        MissingFileError: There is no such file.
+        UnreadableFileError: It is not a timeline.
+        UsageError: Its format loses retimes, or its reader is not installed.
+    """
     import opentimelineio as otio
 
     if not path.exists():
         raise MissingFileError("there is no such timeline", where=str(path))
     if path.stat().st_size > _MAX_BYTES:
         raise UnreadableFileError("is too large for a timeline", where=str(path))
-    if path.suffix.lower() != ".otio":
+    kind = path.suffix.lower()
+    if kind not in (".otio", ".edl"):
         raise UsageError(
-            f"is {path.suffix or 'without an ending'}, and retimes are read from .otio only",
+            f"is {kind or 'without an ending'}, and retimes are read from .otio and .edl only",
             where=str(path),
-            fix="export it as .otio; FCP XML loses retimes on the way",
+            fix="export it as .otio; FCP XML and AAF lose retimes on the way",
         )
+    if kind == ".edl" and "cmx_3600" not in otio.adapters.available_adapter_names():
+        fix = "pip install 'understudy[editorial]', or export it as .otio"
+        raise UsageError("is an EDL, whose reader is not installed", where=str(path), fix=fix)
+    options = {"rate": rate or _EDL_RATE} if kind == ".edl" else {}
     try:
-        return otio.adapters.read_from_file(str(path))
+        return otio.adapters.read_from_file(str(path), **options)
     except Exception as error:  # the reader raises many kinds, C++ ones among them
         raise UnreadableFileError(f"is not a timeline: {' '.join(str(error).split())}", where=str(path)) from None
 
@@ -100,7 +117,12 @@ def _no_clip(name: str, clips: list[Any], path: Path) -> list[Any]:
     raise UsageError(f"has no clip {name!r}; there are {names}", where=str(path))
 
 
-def _span(clip: Any, where: str) -> Any:
+def clip_range(clip: Any, where: str) -> Any:
+    """The media times that a clip shows, an OpenTimelineIO range.
+
+    Raises:
+        UsageError: It does not say.
+    """
     import opentimelineio as otio
 
     try:
@@ -110,7 +132,12 @@ def _span(clip: Any, where: str) -> Any:
         raise UsageError("the clip does not say which frames it shows", where=where, fix=fix) from None
 
 
-def _scalar(clip: Any, where: str) -> Fraction:
+def clip_speed(clip: Any, where: str) -> Fraction:
+    """Media frames a frame of the cut: 1 without an effect, 0 for a freeze.
+
+    Raises:
+        UsageError: It has effects other than linear retimes.
+    """
     import opentimelineio as otio
 
     scalar = Fraction(1)
@@ -129,7 +156,12 @@ def _scalar(clip: Any, where: str) -> Fraction:
     return scalar
 
 
-def _whole(value: float, where: str) -> int:
+def whole_frame(value: float, where: str) -> int:
+    """A time as a frame.
+
+    Raises:
+        UsageError: It lies between frames.
+    """
     if not math.isfinite(value) or value != int(value):
         raise UsageError(f"starts or ends between frames ({value})", where=where, fix="snap the clip to whole frames")
     return int(value)

@@ -188,5 +188,5 @@ def test_other_effects_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError):
         plan_timeline(SOURCE, tmp_path / "c.otio")
     (tmp_path / "d.xml").write_text("<xmeml/>")
-    with pytest.raises(UsageError, match=r"\.otio only"):
+    with pytest.raises(UsageError, match=r"\.otio and \.edl only"):
         plan_timeline(SOURCE, tmp_path / "d.xml")
