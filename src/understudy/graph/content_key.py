@@ -95,6 +95,9 @@ class ContentKeys:
         self._own: dict[Key, str] = {}
         self._causes: dict[Key, Cause] = {}
         self._needs: dict[Key, tuple[Key, ...]] = {}
+        self._same: dict[int, str] = {}
+        self._short: dict[tuple[str, ...], str] = {}
+        self._writes: dict[str, str] = {}
 
     def know(self, contents: Mapping[Path, str]) -> None:
         """Takes digests of files, so that they need not be asked for one by one."""
@@ -128,12 +131,17 @@ class ContentKeys:
             parts.setdefault(key[0], []).append(self._own_part(key))
             for other, told in self._cause(key).others.items():
                 parts.setdefault(other, []).append(_digest(told))
-        short = {node: _digest(sorted(set(found)))[:_PART_DIGITS] for node, found in parts.items()}
-        said = {key: fact for key, fact in facts.items() if key != "frame"}
-        return ContentKey(
-            digest,
-            {_SHARED: self._shared[:_PART_DIGITS], **dict(sorted(short.items())), name: _digest(said)[:_PART_DIGITS]},
-        )
+        if name not in self._writes:
+            self._writes[name] = _digest({key: fact for key, fact in facts.items() if key != "frame"})[:_PART_DIGITS]
+        short = {node: self._shortened(parts[node]) for node in sorted(parts)}
+        return ContentKey(digest, {_SHARED: self._shared[:_PART_DIGITS], **short, name: self._writes[name]})
+
+    def _shortened(self, found: list[str]) -> str:
+        """One short digest of all that a node contributes."""
+        whole = tuple(sorted(set(found)))
+        if whole not in self._short:
+            self._short[whole] = _digest(whole)[:_PART_DIGITS]
+        return self._short[whole]
 
     def of_plate(self, key: Key) -> str:
         """The key of a node's plate at a frame, before it is written.
@@ -150,7 +158,10 @@ class ContentKeys:
         if key not in self._own:
             cause = self._cause(key)
             contents = [self._known.get(path) or self._content(path) for path in cause.files]
-            self._own[key] = _digest([cause.facts, contents])
+            same = None if contents else self._same.get(id(cause.facts))  # many nodes say the same for every frame
+            self._own[key] = same or _digest([cause.facts, contents])
+            if not contents:
+                self._same[id(cause.facts)] = self._own[key]
         return self._own[key]
 
     def _cause(self, key: Key) -> Cause:

@@ -171,9 +171,15 @@ def _with_own_header(entry: FrameEntry, common: Mapping[str, Any]) -> FrameEntry
 
 def _common(headers: list[dict[str, Any]]) -> dict[str, Any]:
     """What most headers say of each name that most of them have."""
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[tuple[str, Any]]] = {}
     for header in headers:
         for name, value in header.items():
-            counts.setdefault(name, Counter())[json.dumps(value, sort_keys=True)] += 1
-    most = {name: max(found.items(), key=lambda item: (item[1], item[0])) for name, found in counts.items()}
-    return {name: json.loads(text) for name, (text, count) in sorted(most.items()) if 2 * count > len(headers)}
+            plain = isinstance(value, str | int | float)  # most are, and need no text to be told apart
+            told = (type(value).__name__, value) if plain else ("", json.dumps(value, sort_keys=True))
+            counts.setdefault(name, Counter())[told] += 1
+    most = {name: found.most_common(1)[0] for name, found in counts.items()}
+    return {
+        name: value if kind else json.loads(value)
+        for name, ((kind, value), count) in sorted(most.items())
+        if 2 * count > len(headers)  # so no other is as common
+    }

@@ -104,7 +104,10 @@ class Setting:
         )
         control = Control(progress, self.control.cancelled, warn, timed)
         engine = TimedEngine(self.engine, self.stopwatch)
-        return engine.run(request, control) if self.kept is None else self.kept.run(node, request, engine, control)
+        if self.kept is None:
+            return engine.run(request, control)
+        with self.stopwatch.span():  # looking for what is kept is no work of the step's
+            return self.kept.run(node, request, engine, control)
 
 
 class Step(Protocol):
