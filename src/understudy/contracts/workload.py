@@ -22,13 +22,13 @@ _SAMPLE = 4  # bytes
 _CONFIDENCE = 1  # channel
 _VECTORS = 4  # channels: u, v, confidence, occlusion
 
-# Peak growth of a process over the plates it was given, measured on a 2-core machine with the bundled packs at
-# 1920x1080 and 3840x2160: motion 268-276 bytes a pixel, interpolation with motion 268-276 with its one output of 20,
-# relighting 70-91; upscaling its output and 56-257 MB.
-_MOTION_BYTES = 280
+# Peak growth of a process over the plates it was given, measured on a 2-core machine with bundled packs at 960x540 and
+# 1920x1080: motion 434-456 bytes a pixel (dis-good, dis-best; dis-draft 120, flow-match 1600), interpolation with
+# motion 457, without 260 and its one output of 20, relighting 40-91; upscaling its output and 8-257 MB.
+_MOTION_BYTES = 460
 _INTERPOLATE_BYTES = 260
 _RELIGHT_BYTES = 95
-_UPSCALE_BYTES = 260_000_000
+_UPSCALE_BYTES = 160_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def workload_of(params: RoleParams, pack: PackPin, sizes: Mapping[str, PlateSize
         facts |= {"scale": str(params.scale), "confidence": params.confidence}
     elif isinstance(params, InterpolateParams):
         output = len(params.outputs) * pixels * (frame.channels + _CONFIDENCE) * _SAMPLE
-        working = _INTERPOLATE_BYTES * pixels
+        working = (_INTERPOLATE_BYTES if "vectors_a" in sizes else _MOTION_BYTES) * pixels
         made = sum(len(times) for times in params.outputs if len(times) != 1 or times[0] not in (0, 1))
         facts |= {
             "pictures": 0 if params.cut else made,

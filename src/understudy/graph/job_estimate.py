@@ -91,7 +91,7 @@ class JobEstimate:
         seconds_per_frame: The whole job's but for its start, shared by its frames.
         seconds: The whole job.
         start_seconds: To load the packs, as part of ``seconds``: each part of a job that is shared out takes it again.
-        ram_bytes: Most memory that the render holds at a time.
+        ram_bytes: Most memory that the render holds at a time; without what a service holds for it.
         vram_bytes: Most memory of the device; 0 on the CPU, and where nothing is known.
         disk_bytes_per_frame: Files of one frame, on average.
         disk_bytes: All files. Without compression it is right to within the headers; with one, it is what earlier
@@ -204,7 +204,7 @@ class _Estimator:
         on_gpu = device.startswith("cuda")
         packs = {requests.workload.pack for requests in work.requests}
         start = self._start(packs) if frames else NOTHING
-        resident = self._resident(packs, device) or max((held for _, _, held in asked), default=0)
+        resident = self._resident(packs, device)
         return JobEstimate(
             frames=frames,
             device=device,
@@ -212,8 +212,10 @@ class _Estimator:
             seconds_per_frame=seconds * (1 / frames) if frames else NOTHING,
             seconds=seconds + start,
             start_seconds=start,
-            ram_bytes=peak_bytes(work, self._job.plan, packs=0 if on_gpu or self._ask else resident),
-            vram_bytes=resident if on_gpu else 0,
+            ram_bytes=peak_bytes(
+                work, self._job.plan, self._costs, packs=0 if on_gpu else resident, served=self._ask is not None
+            ),
+            vram_bytes=resident or max((held for _, _, held in asked), default=0) if on_gpu else 0,
             disk_bytes_per_frame=disk // frames if frames else 0,
             disk_bytes=disk,
             measured=all(cost.runs > 0 for _, cost, _ in asked),

@@ -11,12 +11,15 @@ from typing import Any
 
 from understudy.contracts.engine import NO_CONTROL, Control, Engine
 from understudy.contracts.errors import InputError
+from understudy.contracts.jobs import PackPin
 from understudy.contracts.outline import Outline, outline_of
 from understudy.contracts.paths import ANY_FILE, FileRules
 from understudy.contracts.plate import MetadataValue, Plate
 from understudy.frames.atomic import sweep
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
+from understudy.graph.job_memory import learn_peak, peak_so_far
+from understudy.graph.job_work import work_of
 from understudy.graph.key_header import KEY
 from understudy.graph.ledger import Ledger, default_ledger, stamp_of
 from understudy.graph.pipeline import Pipeline, Writers
@@ -33,6 +36,9 @@ from understudy.roles.stopwatch import Stopwatch, timing
 
 _UNSAID: Mapping[str, MetadataValue] = {"understudy:record": "", "understudy:recordId": ""}
 
+
+_ENOUGH = 32
+"""Outputs by which the memory of a render is told: more of them take no more."""
 
 _TICK_NS = 10_000_000
 """A file's time of change lags behind the clock by up to this much."""
@@ -155,7 +161,9 @@ def render_graph(
         )
         render = _Render(job, ledger, listener, control, witness, stopwatch)
         with witness.watching(scene), closing(job.kept) if job.kept else nullcontext():
+            before = peak_so_far()
             summary = render.run(tuple(output for output, how in found.items() if how.state is State.DONE))
+            render.learn_memory(before, {name: pack.pin for name, pack in job.packs.items()})
     summary.seconds = time.monotonic() - started
     listener(
         {
@@ -260,6 +268,11 @@ class _Render:
                 size = path.stat().st_size
                 if stored.packed:
                     self._stopwatch.shrank_to(stored.label, stored.raw_bytes, size)
+
+    def learn_memory(self, before: int, pins: Mapping[str, PackPin]) -> None:
+        """Learns what the render took; ``before`` is the process's peak until then."""
+        outputs = self._plan.outputs[:_ENOUGH]
+        learn_peak(work_of(self._plan, outputs, pins, hashed=False), self._plan, self._stopwatch, before)
 
     def _key(self, name: str, frame: Frame) -> str:
         """The key of an output; empty when what it was made from changed meanwhile, so that it is made again."""

@@ -31,8 +31,8 @@ _NEAR_RUNS = 2
 _RULES: dict[str, float] = {
     Role.MOTION: 4.0,
     Role.INTERPOLATE: 5.0,
-    Role.UPSCALE: 0.5,
-    Role.RELIGHT: 0.4,
+    Role.UPSCALE: 1.5,
+    Role.RELIGHT: 1.0,
     "read": 0.02,
     "write": 0.06,
     "step": 0.01,

@@ -39,7 +39,8 @@ class Stopwatch:
 
     def __init__(self, costs: Costs | None, *, roles: bool, pictures: bool = True) -> None:
         self._costs = costs
-        self._roles = roles
+        self.times_roles = roles
+        """What roles took is learned."""
         self._pictures = pictures
         self._local = threading.local()
 
@@ -82,7 +83,7 @@ class Stopwatch:
             result: The answer; what it says of time to load models does not count for the role.
             seconds: All of it.
         """
-        if self._costs is None or not self._roles:
+        if self._costs is None or not self.times_roles:
             return
         device, load_s = result.report.get("device", ""), result.report.get("load_s", 0.0)
         self._costs.observe(workload_of_request(request), result.pack, str(device), max(0.0, seconds - load_s))

@@ -273,3 +273,19 @@ def test_the_outline_of_each_step_is_that_of_its_plates(shot: Path, engine: Engi
         assert (told.channels, told.data_window, told.display_window) == (
             made.channels, made.data_window, made.display_window,
         )  # fmt: skip
+
+
+def test_memory_is_what_a_process_that_grew_was_seen_to_take(
+    shot: Path, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERSTUDY_COSTS", str(tmp_path / "costs.json"))
+    document = _document(shot, {"up": {"type": "upscale", "input": "plate", "pack": "lanczos"}}, up="o.%04d.exr")
+    computed = _estimate(document, engine, costs=None).ram_bytes
+    peaks = iter((900_000_000, 1_000_000_000, 200_000_000, 700_000_000))
+    monkeypatch.setattr("understudy.graph.job_memory.peak_so_far", lambda: next(peaks))
+    monkeypatch.setattr("understudy.graph.render.peak_so_far", lambda: next(peaks))
+    graph = parse_graph(document, source="test")
+    render_graph(graph, engine, redo=True)  # as large before, by something else
+    assert _estimate(document, engine, costs=None).ram_bytes == pytest.approx(computed, rel=0.05)  # and its pack
+    render_graph(graph, engine, redo=True)
+    assert _estimate(document, engine, costs=None).ram_bytes == pytest.approx(700_000_000)
