@@ -17,8 +17,10 @@ pytestmark = pytest.mark.e2e
 _PACKAGE = Path(understudy.__file__).parents[1]
 _COMMANDS = [
     "cache",
+    "conform",
     "demo",
     "doctor",
+    "estimate",
     "inspect",
     "integrate",
     "interpolate",
