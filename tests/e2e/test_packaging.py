@@ -115,7 +115,7 @@ def test_the_metadata_is_that_of_the_project(wheel: Path) -> None:
     fields = Parser().parsestr(archive.read(name).decode())
     assert (fields["Name"], fields["License-Expression"], fields["Requires-Python"]) == (
         "understudy",
-        "Apache-2.0",
+        "Apache-2.0 AND GPL-3.0-or-later",
         ">=3.11",
     )
     always = [need for need in fields.get_all("Requires-Dist", []) if "extra ==" not in need]
