@@ -4,6 +4,7 @@
 Nothing of Understudy is imported here. The command is another process, and its JSON lines are the contract.
 """
 
-from understudy_bridge.command import BridgeError, find_executable, run
+from understudy_bridge.command import CANCELLED, BridgeError, find_executable, run
+from understudy_bridge.progress import Progress
 
-__all__ = ["BridgeError", "find_executable", "run"]
+__all__ = ["CANCELLED", "BridgeError", "Progress", "find_executable", "run"]

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 EXECUTABLE_VARIABLE = "UNDERSTUDY_EXECUTABLE"
@@ -22,6 +23,8 @@ CANCELLED = 130
 """Exit code of a command that was told to stop."""
 
 _KEPT_COMPLAINTS = 50
+_NOTE = Path(__file__).with_name("executable.txt")  # `understudy install` writes it: a host's PATH is often a poor one
+_NO_WINDOW = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))  # Windows alone opens one
 _LAST_LINES_S = 5.0  # what a killed command's pipes get to run dry
 _HOST_VARIABLES = ("PYTHONHOME", "PYTHONPATH")  # they say where the host's Python lives, not the command's
 
@@ -41,17 +44,24 @@ class BridgeError(Exception):
 
 
 def find_executable() -> str:
-    """The path of ``understudy``: ``$UNDERSTUDY_EXECUTABLE``, else the one on ``PATH``.
+    """The path of ``understudy``: ``$UNDERSTUDY_EXECUTABLE``, else what installed this copy, else the one on ``PATH``.
 
     Raises:
         BridgeError: It is nowhere.
     """
     named = os.environ.get(EXECUTABLE_VARIABLE, "")
-    found = shutil.which(named or "understudy")
+    found = shutil.which(named or _noted()) or (None if named else shutil.which("understudy"))
     if found is None:
         where = f"{EXECUTABLE_VARIABLE}={named} is not an executable" if named else "understudy is not on PATH"
         raise BridgeError(f"{where}; install understudy and set {EXECUTABLE_VARIABLE} to its path")
     return found
+
+
+def _noted() -> str:
+    try:
+        return _NOTE.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def run(
@@ -91,6 +101,7 @@ def run(
             encoding="utf-8",
             errors="replace",
             env=environment,
+            creationflags=_NO_WINDOW,
         )
     except (OSError, ValueError) as error:
         raise BridgeError(f"{executable} can't be started: {error}") from error

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from understudy import __version__
 from understudy.cli.cache import cache_app
 from understudy.cli.conform import conform
+from understudy.cli.curve import curve
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
 from understudy.cli.ending import silence_stdout, tell
@@ -86,7 +87,7 @@ def _options(
 
 
 _WORK = (demo, upscale, interpolate, motion, relight, render, estimate)
-for _command in (*_WORK, conform, submit, serve, inspect, doctor, publish, review, integrate, train):
+for _command in (*_WORK, conform, curve, submit, serve, inspect, doctor, publish, review, integrate, train):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
 app.add_typer(cache_app, name="cache")

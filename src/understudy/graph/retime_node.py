@@ -5,7 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from understudy.contracts.errors import GraphError, UsageError
-from understudy.graph.document import InterpolateNode
+from understudy.frames.sequence import open_sequence, parse_frames
+from understudy.graph.document import Graph, InterpolateNode, ReadNode, WriteNode
 from understudy.graph.retime import (
     RetimePlan,
     ShutterTimes,
@@ -44,6 +45,51 @@ def plan_retime(name: str, node: InterpolateNode, frames: tuple[int, ...]) -> Re
     except UsageError as error:
         where = f"nodes.{name}.{error.where}" if error.where in ("speed", "curve") else f"nodes.{name}"
         raise UsageError(error.problem, where=where, fix=error.fix) from None
+
+
+def retime_of(graph: Graph, name: str = "") -> tuple[str, RetimePlan]:
+    """The source times of a graph's retime; files are listed, none is opened.
+
+    Args:
+        graph: The document.
+        name: An interpolate node; may be empty where there is one only.
+
+    Returns:
+        The node's name, and its plan.
+
+    Raises:
+        UsageError: There is no such node, or there are several.
+        GraphError: It has no frames.
+        InputError: Its plates are missing.
+    """
+    retimes = [each for each, node in graph.nodes.items() if isinstance(node, InterpolateNode)]
+    if name and name not in retimes:
+        raise UsageError(f"there is no interpolate node {name}", fix=f"name one of: {', '.join(retimes) or 'none'}")
+    if not name and len(retimes) != 1:
+        have = ", ".join(retimes) or "none"
+        raise UsageError(f"which retime? the graph has: {have}", where="--node", fix="name an interpolate node")
+    name = name or retimes[0]
+    node = graph.nodes[name]
+    assert isinstance(node, InterpolateNode)
+    sharp = node.model_copy(update={"shutter": None})  # one time for each frame
+    return name, plan_retime(name, sharp, _frames_before(graph, name))
+
+
+def _frames_before(graph: Graph, name: str) -> tuple[int, ...]:
+    """The frames that reach a node: a sequence's, from its first to its last, or those of another retime."""
+    node = graph.nodes[name]
+    assert not isinstance(node, ReadNode)
+    source = graph.nodes[node.input]
+    assert not isinstance(source, WriteNode)
+    if isinstance(source, InterpolateNode):
+        before = plan_retime(node.input, source, _frames_before(graph, node.input))
+        return tuple(output.frame for output in before.outputs)
+    if not isinstance(source, ReadNode):
+        return _frames_before(graph, node.input)
+    frames = parse_frames(source.frames) if source.frames else open_sequence(source.file).frames
+    if not frames:
+        raise GraphError("a retime needs a sequence", where=f"nodes.{name}.input", fix="read numbered files")
+    return tuple(range(min(frames), max(frames) + 1))
 
 
 def _plan(node: InterpolateNode, source: SourceRange, name: str) -> RetimePlan:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Nuke script: the CatFileCreator that makes a ``.cat`` of a TorchScript file of ours, and the node that uses it.
+"""Nuke scripts: the CatFileCreator that makes a ``.cat`` of a TorchScript file of ours, the node that uses it, a retime.
 
 Knob names as scripts in public have them; Foundry's guide: learn.foundry.com, "catfilecreationreferenceguide".
 """
 
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 _CHANNELS = "rgba.red, rgba.green, rgba.blue"
@@ -26,6 +28,22 @@ def creator_script(path: Path, pin: str, scale: int) -> str:
     ]  # fmt: skip
     node = ["Inference {", " inputs 0", f" modelFile {cat}", " name UnderstudyInference", f" label {label}", "}"]
     return "\n".join([*creator, *node]) + "\n"
+
+
+def timewarp_script(keys: Sequence[tuple[int, Fraction]], label: str) -> str:
+    """A TimeWarp that shows what a retime shows; paste it, or open the script.
+
+    Args:
+        keys: Output frame and source frame, straight between them.
+        label: For people.
+    """
+    points = " ".join(f"L x{frame} {_number(time)}" for frame, time in keys)
+    lines = ["TimeWarp {", f" lookup {{{{curve {points}}}}}", " name UnderstudyTimeWarp", f" label {_quoted(label)}", "}"]
+    return "\n".join(["set cut_paste_input [stack 0]", "push $cut_paste_input", *lines]) + "\n"
+
+
+def _number(value: Fraction) -> str:
+    return str(value.numerator) if value.denominator == 1 else repr(float(value))
 
 
 def _quoted(text: str) -> str:

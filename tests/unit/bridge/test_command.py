@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from understudy_bridge import BridgeError, find_executable, run
+from understudy_bridge import BridgeError, Progress, command, find_executable, run
 
 _BRIDGE = Path(__file__).resolve().parents[3] / "host_bridge"
 
@@ -242,3 +242,48 @@ def test_python_3_9_is_really_checked() -> None:
 def test_a_long_poll_does_not_delay_the_end(fake: Fake) -> None:
     fake("print('{}')")
     assert run(["doctor"], poll_s=3600) == [{}]
+
+
+def test_a_copy_starts_what_installed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that was started from a desktop has a poor ``PATH``."""
+    own, other = tmp_path / "own" / "understudy", tmp_path / "path" / "understudy"
+    for path in (own, other):
+        path.parent.mkdir()
+        path.touch(0o755)
+    monkeypatch.setattr(command, "_NOTE", tmp_path / "executable.txt")
+    monkeypatch.delenv("UNDERSTUDY_EXECUTABLE", raising=False)
+    monkeypatch.setenv("PATH", str(other.parent))
+    assert find_executable() == str(other), "no note"
+    (tmp_path / "executable.txt").write_text(f"{own}\n")
+    assert find_executable() == str(own)
+    monkeypatch.setenv("UNDERSTUDY_EXECUTABLE", str(other))
+    assert find_executable() == str(other), "who sets the variable means it"
+    monkeypatch.delenv("UNDERSTUDY_EXECUTABLE")
+    own.unlink()
+    assert find_executable() == str(other), "what installed it is gone"
+
+
+def test_progress_runs_from_nothing_to_all() -> None:
+    progress = Progress()
+    events: list[tuple[dict[str, object], float]] = [
+        ({"event": "start", "frames": 2}, 0),
+        ({"event": "step", "done": 1, "total": 4}, 0.125),
+        ({"event": "step", "done": 1, "total": 8}, 0.125),
+        ({"event": "step", "done": 9, "total": 8}, 0.5),
+        ({"event": "frame", "done": 1, "total": 2}, 0.5),
+        ({"event": "step", "done": 1, "total": 2}, 0.75),
+        ({"event": "frame", "done": 2, "total": 2}, 1),
+    ]
+    for event, share in events:
+        assert progress.hear(event)
+        assert progress.share == share
+    assert progress.text == "2 of 2 frames"
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"event": "warning"}, {"event": "frame"}, {"event": "step", "done": None, "total": 1}, {"event": []}]
+)
+def test_other_events_are_no_progress(event: dict[str, object]) -> None:
+    progress = Progress()
+    assert not progress.hear(event)
+    assert progress.share == 0
