@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from understudy_bridge.command import BridgeError, run
+from .command import BridgeError, run
 
 Finding = dict[str, Any]
 """One ``finding`` event of ``understudy publish --check-only --json``."""

@@ -19,9 +19,11 @@ from understudy.cli.curve import curve
 from understudy.cli.demo import demo
 from understudy.cli.doctor import doctor
 from understudy.cli.ending import silence_stdout, tell
+from understudy.cli.env import env
 from understudy.cli.estimate import estimate
 from understudy.cli.farm import farm_app
 from understudy.cli.inspect import inspect
+from understudy.cli.install import install
 from understudy.cli.integrate import integrate
 from understudy.cli.interpolate import interpolate
 from understudy.cli.motion import motion
@@ -87,7 +89,21 @@ def _options(
 
 
 _WORK = (demo, upscale, interpolate, motion, relight, render, estimate)
-for _command in (*_WORK, conform, curve, submit, serve, inspect, doctor, publish, review, integrate, train):
+for _command in (
+    *_WORK,
+    conform,
+    curve,
+    submit,
+    serve,
+    inspect,
+    doctor,
+    publish,
+    review,
+    integrate,
+    train,
+    env,
+    install,
+):
     app.command()(_command)
 app.add_typer(packs_app, name="packs")
 app.add_typer(cache_app, name="cache")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nuke scripts: the CatFileCreator that makes a ``.cat`` of a TorchScript file of ours, the node that uses it, a retime.
+"""Nuke scripts: the CatFileCreator that makes a ``.cat`` of a TorchScript file, the node that uses it; a retime.
 
 Knob names as scripts in public have them; Foundry's guide: learn.foundry.com, "catfilecreationreferenceguide".
 """
@@ -38,7 +38,13 @@ def timewarp_script(keys: Sequence[tuple[int, Fraction]], label: str) -> str:
         label: For people.
     """
     points = " ".join(f"L x{frame} {_number(time)}" for frame, time in keys)
-    lines = ["TimeWarp {", f" lookup {{{{curve {points}}}}}", " name UnderstudyTimeWarp", f" label {_quoted(label)}", "}"]
+    lines = [
+        "TimeWarp {",
+        f" lookup {{{{curve {points}}}}}",
+        " name UnderstudyTimeWarp",
+        f" label {_quoted(label)}",
+        "}",
+    ]
     return "\n".join(["set cut_paste_input [stack 0]", "push $cut_paste_input", *lines]) + "\n"
 
 
