@@ -287,3 +287,34 @@ def test_what_is_not_finite_is_replaced(load: Load, service: Service) -> None:
     assert result[3, 4].tolist() == [0, 65504, -65504, 1]
     picture[3, 4] = result[3, 4]
     assert np.array_equal(result, picture)
+
+
+def test_color_that_is_not_premultiplied_stays_so(load: Load, service: Service) -> None:
+    def divided(time: float) -> Any:
+        picture = moving(time)
+        if picture is not None:
+            picture[..., 3] = 0.5
+        return picture
+
+    def whole(time: float) -> Any:
+        picture = divided(time)
+        if picture is not None:
+            picture[..., :3] *= np.float32(0.5)
+        return picture
+
+    with create(load("Retime"), service, timing="Source frame", sourceFrame=1002.5) as instance:
+        first, last = FRAMES
+        apart = instance.render(1001, {"Source": Footage(divided, first=first, last=last, alpha="unpremultiplied")})
+        together = instance.render(1001, {"Source": Footage(whole, first=first, last=last)})
+        assert apart.array[..., 3].max() <= 1
+        np.testing.assert_allclose(apart.array[..., :3] * 0.5, together.array[..., :3], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Motion", "Retime"])
+def test_a_host_without_neighbors_is_told(load: Load, service: Service, name: str) -> None:
+    values = {"timing": "Source frame", "sourceFrame": 1002.5} if name == "Retime" else {}
+    with (
+        create(load(name, Host(temporal_access=False)), service, **values) as instance,
+        pytest.raises(EffectError, match="one frame at a time"),
+    ):
+        instance.render(1002, {"Source": SOURCE})

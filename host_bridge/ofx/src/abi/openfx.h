@@ -14,11 +14,10 @@ typedef double OfxTime;
 typedef struct OfxPropertySetStruct *OfxPropertySetHandle;
 typedef struct OfxImageEffectStruct *OfxImageEffectHandle;
 typedef struct OfxImageClipStruct *OfxImageClipHandle;
-typedef struct OfxImageMemoryStruct *OfxImageMemoryHandle;
+typedef void (*OfxSlot)(void); /* a function of a suite that is not used */
 typedef struct OfxParamSetStruct *OfxParamSetHandle;
 typedef struct OfxParamStruct *OfxParamHandle;
 
-typedef struct OfxRangeD { double min, max; } OfxRangeD;
 typedef struct OfxRectI { int x1, y1, x2, y2; } OfxRectI;
 typedef struct OfxRectD { double x1, y1, x2, y2; } OfxRectD;
 
@@ -54,20 +53,17 @@ typedef struct OfxPropertySuiteV1 {
   OfxStatus (*setString)(OfxPropertySetHandle, const char *name, int index, const char *value);
   OfxStatus (*setDouble)(OfxPropertySetHandle, const char *name, int index, double value);
   OfxStatus (*setInt)(OfxPropertySetHandle, const char *name, int index, int value);
-  OfxStatus (*setPointerN)(OfxPropertySetHandle, const char *name, int count, void *const *values);
-  OfxStatus (*setStringN)(OfxPropertySetHandle, const char *name, int count, const char *const *values);
+  OfxSlot unused_1[2];
   OfxStatus (*setDoubleN)(OfxPropertySetHandle, const char *name, int count, const double *values);
-  OfxStatus (*setIntN)(OfxPropertySetHandle, const char *name, int count, const int *values);
+  OfxSlot unused_2;
   OfxStatus (*getPointer)(OfxPropertySetHandle, const char *name, int index, void **value);
   OfxStatus (*getString)(OfxPropertySetHandle, const char *name, int index, char **value);
   OfxStatus (*getDouble)(OfxPropertySetHandle, const char *name, int index, double *value);
   OfxStatus (*getInt)(OfxPropertySetHandle, const char *name, int index, int *value);
-  OfxStatus (*getPointerN)(OfxPropertySetHandle, const char *name, int count, void **values);
-  OfxStatus (*getStringN)(OfxPropertySetHandle, const char *name, int count, char **values);
+  OfxSlot unused_3[2];
   OfxStatus (*getDoubleN)(OfxPropertySetHandle, const char *name, int count, double *values);
   OfxStatus (*getIntN)(OfxPropertySetHandle, const char *name, int count, int *values);
-  OfxStatus (*reset)(OfxPropertySetHandle, const char *name);
-  OfxStatus (*getDimension)(OfxPropertySetHandle, const char *name, int *count);
+  OfxSlot unused_4[2];
 } OfxPropertySuiteV1;
 
 typedef struct OfxImageEffectSuiteV1 {
@@ -80,31 +76,19 @@ typedef struct OfxImageEffectSuiteV1 {
   OfxStatus (*clipReleaseImage)(OfxPropertySetHandle image);
   OfxStatus (*clipGetRegionOfDefinition)(OfxImageClipHandle, OfxTime, OfxRectD *bounds);
   int (*abort)(OfxImageEffectHandle);
-  OfxStatus (*imageMemoryAlloc)(OfxImageEffectHandle, size_t bytes, OfxImageMemoryHandle *);
-  OfxStatus (*imageMemoryFree)(OfxImageMemoryHandle);
-  OfxStatus (*imageMemoryLock)(OfxImageMemoryHandle, void **);
-  OfxStatus (*imageMemoryUnlock)(OfxImageMemoryHandle);
+  OfxSlot unused_1[4];
 } OfxImageEffectSuiteV1;
 
 typedef struct OfxParameterSuiteV1 {
   OfxStatus (*paramDefine)(OfxParamSetHandle, const char *type, const char *name, OfxPropertySetHandle *);
   OfxStatus (*paramGetHandle)(OfxParamSetHandle, const char *name, OfxParamHandle *, OfxPropertySetHandle *);
-  OfxStatus (*paramSetGetPropertySet)(OfxParamSetHandle, OfxPropertySetHandle *);
+  OfxSlot unused_1;
   OfxStatus (*paramGetPropertySet)(OfxParamHandle, OfxPropertySetHandle *);
-  OfxStatus (*paramGetValue)(OfxParamHandle, ...);
+  OfxSlot unused_2;
   OfxStatus (*paramGetValueAtTime)(OfxParamHandle, OfxTime, ...);
-  OfxStatus (*paramGetDerivative)(OfxParamHandle, OfxTime, ...);
-  OfxStatus (*paramGetIntegral)(OfxParamHandle, OfxTime, OfxTime, ...);
+  OfxSlot unused_3[2];
   OfxStatus (*paramSetValue)(OfxParamHandle, ...);
-  OfxStatus (*paramSetValueAtTime)(OfxParamHandle, OfxTime, ...);
-  OfxStatus (*paramGetNumKeys)(OfxParamHandle, unsigned int *);
-  OfxStatus (*paramGetKeyTime)(OfxParamHandle, unsigned int, OfxTime *);
-  OfxStatus (*paramGetKeyIndex)(OfxParamHandle, OfxTime, int, int *);
-  OfxStatus (*paramDeleteKey)(OfxParamHandle, OfxTime);
-  OfxStatus (*paramDeleteAllKeys)(OfxParamHandle);
-  OfxStatus (*paramCopy)(OfxParamHandle to, OfxParamHandle from, OfxTime offset, const OfxRangeD *range);
-  OfxStatus (*paramEditBegin)(OfxParamSetHandle, const char *name);
-  OfxStatus (*paramEditEnd)(OfxParamSetHandle);
+  OfxSlot unused_4[9];
 } OfxParameterSuiteV1;
 
 /* Version 1 has the first function only. */

@@ -13,8 +13,8 @@ void Definer::clip(const char *name, const char *label, const ClipKind &kind) {
   const Properties clip(handle);
   clip.set(ofx::prop::kLabel, label);
   int index = 0;
-  for (const char *components : kind.components) clip.set(ofx::prop::kSupportedComponents, components, index++);
-  clip.set(ofx::prop::kClipOptional, kind.optional).set(ofx::prop::kClipIsMask, kind.mask);
+  for (const char *components : kind.components) clip.set("OfxImageEffectPropSupportedComponents", components, index++);
+  clip.set("OfxImageClipPropOptional", kind.optional).set("OfxImageClipPropIsMask", kind.mask);
   clip.set(ofx::prop::kTemporalAccess, kind.temporal).set(ofx::prop::kTiles, false);
 }
 
@@ -28,51 +28,43 @@ Properties Definer::bare(const char *type, const char *name) {
 Properties Definer::param(const char *type, const std::string &name, const std::string &label, const std::string &hint) {
   const Properties made = bare(type, name.c_str());
   made.set(ofx::prop::kLabel, label);
-  if (!hint.empty()) made.set(ofx::param::kHint, hint);
-  if (!group_.empty()) made.set(ofx::param::kParent, group_);
+  if (!hint.empty()) made.set("OfxParamPropHint", hint);
+  if (!group_.empty()) made.set("OfxParamPropParent", group_);
   return made;
 }
 
 void Definer::group(const std::string &name, const std::string &label, bool open) {
   group_.clear();
-  param(ofx::param::kGroup, name, label, "").set(ofx::param::kGroupOpen, open);
+  param("OfxParamTypeGroup", name, label, "").set("OfxParamPropGroupOpen", open);
   group_ = name;
 }
 
 Properties Definer::text(const std::string &name, const std::string &label, const std::string &fallback, const std::string &hint) {
-  const Properties made = param(ofx::param::kString, name, label, hint);
-  made.set(ofx::param::kStringMode, ofx::param::kSingleLine).set(ofx::param::kDefault, fallback).set(ofx::param::kAnimates, false);
+  const Properties made = param("OfxParamTypeString", name, label, hint);
+  made.set(ofx::param::kStringMode, "OfxParamStringIsSingleLine").set(ofx::param::kDefault, fallback).set(ofx::param::kAnimates, false);
   return made;
 }
 
-Properties Definer::hidden_text(const std::string &name, const std::string &label) {
-  const Properties made = text(name, label, "", "");
-  made.set(ofx::param::kSecret, true);
+template <typename Number>
+Properties Definer::number(const std::string &name, const std::string &label, Number fallback, Number low, Number high, const std::string &hint) {
+  const bool whole = std::is_same_v<Number, int>;
+  const Properties made = param(whole ? "OfxParamTypeInteger" : ofx::param::kDouble, name, label, hint);
+  made.set(ofx::param::kDefault, fallback).set("OfxParamPropMin", low).set("OfxParamPropMax", high);
+  made.set("OfxParamPropDisplayMin", low).set("OfxParamPropDisplayMax", high);
   return made;
 }
 
-Properties Definer::real(const std::string &name, const std::string &label, double fallback, double low, double high, const std::string &hint) {
-  const Properties made = param(ofx::param::kDouble, name, label, hint);
-  made.set(ofx::param::kDefault, fallback).set(ofx::param::kMin, low).set(ofx::param::kMax, high);
-  made.set(ofx::param::kDisplayMin, low).set(ofx::param::kDisplayMax, high);
-  return made;
-}
-
-Properties Definer::integer(const std::string &name, const std::string &label, int fallback, int low, int high, const std::string &hint) {
-  const Properties made = param(ofx::param::kInteger, name, label, hint);
-  made.set(ofx::param::kDefault, fallback).set(ofx::param::kMin, low).set(ofx::param::kMax, high);
-  made.set(ofx::param::kDisplayMin, low).set(ofx::param::kDisplayMax, high);
-  return made;
-}
+template Properties Definer::number(const std::string &, const std::string &, int, int, int, const std::string &);
+template Properties Definer::number(const std::string &, const std::string &, double, double, double, const std::string &);
 
 Properties Definer::truth(const std::string &name, const std::string &label, bool fallback, const std::string &hint) {
-  const Properties made = param(ofx::param::kBoolean, name, label, hint);
+  const Properties made = param("OfxParamTypeBoolean", name, label, hint);
   made.set(ofx::param::kDefault, fallback).set(ofx::param::kAnimates, false);
   return made;
 }
 
 Properties Definer::choice(const std::string &name, const std::string &label, int fallback, const std::vector<std::string> &options, const std::string &hint) {
-  const Properties made = param(ofx::param::kChoice, name, label, hint);
+  const Properties made = param("OfxParamTypeChoice", name, label, hint);
   int index = 0;
   for (const std::string &option : options) made.set(ofx::param::kChoiceOption, option, index++);
   made.set(ofx::param::kDefault, fallback).set(ofx::param::kAnimates, false);
@@ -84,10 +76,6 @@ Properties Definer::triple(const char *type, const std::string &name, const std:
   const double values[] = {x, y, z};
   made.set_reals(ofx::param::kDefault, values, 3);
   return made;
-}
-
-Properties Definer::button(const std::string &name, const std::string &label, const std::string &hint) {
-  return param(ofx::param::kPushButton, name, label, hint);
 }
 
 }  // namespace understudy

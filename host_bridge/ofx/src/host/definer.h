@@ -23,17 +23,16 @@ class Definer {
   void group(const std::string &name, const std::string &label, bool open);
 
   Properties text(const std::string &name, const std::string &label, const std::string &fallback, const std::string &hint);
-  Properties real(const std::string &name, const std::string &label, double fallback, double low, double high, const std::string &hint);
-  Properties integer(const std::string &name, const std::string &label, int fallback, int low, int high, const std::string &hint);
+  template <typename Number>  // int or double
+  Properties number(const std::string &name, const std::string &label, Number fallback, Number low, Number high, const std::string &hint);
   Properties truth(const std::string &name, const std::string &label, bool fallback, const std::string &hint);
   Properties choice(const std::string &name, const std::string &label, int fallback, const std::vector<std::string> &options, const std::string &hint);
   Properties triple(const char *type, const std::string &name, const std::string &label, double x, double y, double z, const std::string &hint);
-  Properties button(const std::string &name, const std::string &label, const std::string &hint);
-  Properties hidden_text(const std::string &name, const std::string &label);
   Properties bare(const char *type, const char *name);  // one that the context asks for
 
- private:
   Properties param(const char *type, const std::string &name, const std::string &label, const std::string &hint);
+
+ private:
   OfxImageEffectHandle effect_;
   OfxParamSetHandle params_ = nullptr;
   std::string group_;

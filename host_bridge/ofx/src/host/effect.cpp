@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/effect.h"
 
+#include <algorithm>
+
 #include "wire/trouble.h"
 
 namespace understudy {
 
 Image::Image(OfxPropertySetHandle handle) : handle_(handle) {
   const Properties own(handle);
-  data_ = static_cast<char *>(own.pointer(ofx::prop::kImageData));
-  row_bytes_ = own.integer(ofx::prop::kImageRowBytes);
+  data_ = static_cast<char *>(own.pointer("OfxImagePropData"));
+  row_bytes_ = own.integer("OfxImagePropRowBytes");
   int corners[4] = {};
-  own.integers(ofx::prop::kImageBounds, corners, 4);
+  own.integers("OfxImagePropBounds", corners, 4);
   bounds = {corners[0], corners[1], corners[2], corners[3]};
-  premultiplied = own.text(ofx::prop::kPremultiplication) != ofx::premultiplication::kUnpremultiplied;
-  pixel_aspect = own.real(ofx::prop::kImagePixelAspect, 1);
+  premultiplied = own.text("OfxImageEffectPropPreMultiplication") != "OfxImageAlphaUnPremultiplied";
+  pixel_aspect = own.real("OfxImagePropPixelAspectRatio", 1);
   const std::string what = own.text(ofx::prop::kComponents);
   components = what == ofx::component::kRgba ? 4 : what == ofx::component::kRgb ? 3 : what == ofx::component::kAlpha ? 1 : 0;
   try {
-    depth = depth_of(own.text(ofx::prop::kPixelDepth));
+    depth = depth_of(own.text("OfxImageEffectPropPixelDepth"));
     if (components == 0) throw Trouble{"InputError", "the host gives an image of unknown channels (" + what + ")", "", "use RGBA"};
     if (data_ == nullptr || width() <= 0 || height() <= 0) throw Trouble{"InputError", "the host gives an empty image", "", ""};
   } catch (...) {
@@ -44,19 +46,24 @@ Clip::Clip(OfxImageEffectHandle effect, const char *name) {
 }
 
 bool Clip::connected() const {
-  return exists() && Properties(properties_).integer(ofx::prop::kClipConnected, 1) != 0;
+  return exists() && Properties(properties_).integer("OfxImageClipPropConnected", 1) != 0;
 }
 
 std::optional<std::array<double, 2>> Clip::frames() const {
   std::array<double, 2> range{};
-  if (!exists() || !Properties(properties_).reals(ofx::prop::kFrameRange, range.data(), 2) || range[1] < range[0]) return {};
+  if (!exists() || !Properties(properties_).reals("OfxImageEffectPropFrameRange", range.data(), 2) || range[1] < range[0]) return {};
   return range;
 }
 
-std::optional<OfxRectD> Clip::region(double time) const {
-  OfxRectD region{};
-  if (!exists() || host().effect->clipGetRegionOfDefinition(handle_, time, &region) != kOfxStatOK) return {};
-  return region;
+std::optional<OfxRectD> Clip::region(const std::vector<double> &times) const {
+  std::optional<OfxRectD> all;
+  for (const double time : times) {
+    OfxRectD one{};
+    if (!exists() || host().effect->clipGetRegionOfDefinition(handle_, time, &one) != kOfxStatOK) continue;
+    if (!all) all = one;
+    all = OfxRectD{std::min(all->x1, one.x1), std::min(all->y1, one.y1), std::max(all->x2, one.x2), std::max(all->y2, one.y2)};
+  }
+  return all;
 }
 
 std::optional<Image> Clip::image(double time) const {
@@ -87,31 +94,34 @@ OfxParamHandle Effect::param(const std::string &name) const {
 
 bool Effect::has(const std::string &name) const { return param(name) != nullptr; }
 
+// `into`: pointers to the values, as many as the parameter has. They stay as they are where it has none.
+template <typename... Into>
+void Effect::read(const std::string &name, double time, Into... into) const {
+  const OfxParamHandle handle = param(name);
+  if (handle != nullptr) host().parameter->paramGetValueAtTime(handle, time, into...);
+}
+
 std::string Effect::text(const std::string &name, double time) const {
   char *value = nullptr;
-  const OfxParamHandle handle = param(name);
-  if (handle == nullptr || host().parameter->paramGetValueAtTime(handle, time, &value) != kOfxStatOK || value == nullptr) return "";
-  return value;
+  read(name, time, &value);
+  return value == nullptr ? "" : value;
 }
 
 double Effect::real(const std::string &name, double time) const {
   double value = 0;
-  const OfxParamHandle handle = param(name);
-  if (handle != nullptr) host().parameter->paramGetValueAtTime(handle, time, &value);
+  read(name, time, &value);
   return value;
 }
 
 int Effect::integer(const std::string &name, double time) const {
   int value = 0;
-  const OfxParamHandle handle = param(name);
-  if (handle != nullptr) host().parameter->paramGetValueAtTime(handle, time, &value);
+  read(name, time, &value);
   return value;
 }
 
 std::array<double, 3> Effect::triple(const std::string &name, double time) const {
   std::array<double, 3> value{};
-  const OfxParamHandle handle = param(name);
-  if (handle != nullptr) host().parameter->paramGetValueAtTime(handle, time, &value[0], &value[1], &value[2]);
+  read(name, time, &value[0], &value[1], &value[2]);
   return value;
 }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "host/host.h"
 #include "images/samples.h"
@@ -44,7 +45,7 @@ class Clip {
   bool connected() const;
   // The first and the last frame; nothing where the host does not say.
   std::optional<std::array<double, 2>> frames() const;
-  std::optional<OfxRectD> region(double time) const;
+  std::optional<OfxRectD> region(const std::vector<double> &times) const;  // that holds those of all times
   std::optional<Image> image(double time) const;  // nothing where the clip has none at that time
   std::string colorspace() const;  // as the host names it; empty where it does not
   std::string components() const;
@@ -82,6 +83,8 @@ class Effect {
   void untell() const;
 
  private:
+  template <typename... Into>
+  void read(const std::string &name, double time, Into... into) const;
   OfxParamHandle param(const std::string &name) const;
   OfxImageEffectHandle handle_;
 };

@@ -11,11 +11,11 @@ Host &host() {
 bool Host::fetch() {
   if (given == nullptr) return false;
   const auto suite = [&](const char *name, int version) { return given->fetchSuite(given->host, name, version); };
-  property = static_cast<const OfxPropertySuiteV1 *>(suite(ofx::suite::kProperty, 1));
-  effect = static_cast<const OfxImageEffectSuiteV1 *>(suite(ofx::suite::kImageEffect, 1));
-  parameter = static_cast<const OfxParameterSuiteV1 *>(suite(ofx::suite::kParameter, 1));
+  property = static_cast<const OfxPropertySuiteV1 *>(suite("OfxPropertySuite", 1));
+  effect = static_cast<const OfxImageEffectSuiteV1 *>(suite("OfxImageEffectSuite", 1));
+  parameter = static_cast<const OfxParameterSuiteV1 *>(suite("OfxParameterSuite", 1));
   for (message_version = 2; message_version > 0; --message_version) {
-    message = static_cast<const OfxMessageSuiteV2 *>(suite(ofx::suite::kMessage, message_version));
+    message = static_cast<const OfxMessageSuiteV2 *>(suite("OfxMessageSuite", message_version));
     if (message != nullptr) break;
   }
   if (property == nullptr || effect == nullptr || parameter == nullptr) return false;

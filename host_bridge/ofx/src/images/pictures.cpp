@@ -23,9 +23,9 @@ OfxRectI overlap(const OfxRectI &a, const OfxRectI &b) {
 Format format_of(const Effect &effect, const Image &image, double scale_x, double scale_y) {
   double size[2] = {}, offset[2] = {};
   const Properties own = effect.properties();
-  if (!own.reals(ofx::prop::kProjectSize, size, 2) || size[0] <= 0 || size[1] <= 0)
+  if (!own.reals("OfxImageEffectPropProjectSize", size, 2) || size[0] <= 0 || size[1] <= 0)
     return {image.bounds.x1, image.bounds.x2, image.bounds.y1, image.bounds.y2};
-  own.reals(ofx::prop::kProjectOffset, offset, 2);
+  own.reals("OfxImageEffectPropProjectOffset", offset, 2);
   const double wide = scale_x / (image.pixel_aspect > 0 ? image.pixel_aspect : 1);
   const auto whole = [](double value) { return static_cast<int>(std::lround(value)); };
   return {whole(offset[0] * wide), whole((offset[0] + size[0]) * wide), whole(offset[1] * scale_y),

@@ -4,10 +4,6 @@
 #include <memory>
 #include <new>
 
-#include "nodes/motion.h"
-#include "nodes/relight.h"
-#include "nodes/retime.h"
-#include "nodes/upscale.h"
 #include "service/connection.h"
 
 namespace understudy {
@@ -15,19 +11,19 @@ namespace {
 
 OfxStatus describe(const Node &node, OfxImageEffectHandle handle) {
   const Properties own = Effect(handle).properties();
-  own.set(ofx::prop::kLabel, node.label()).set(ofx::prop::kGrouping, "Understudy").set(ofx::prop::kDescription, node.description());
+  own.set(ofx::prop::kLabel, node.label()).set("OfxImageEffectPluginPropGrouping", "Understudy").set("OfxPropPluginDescription", node.description());
   int contexts = 0;
   if (node.retimes()) own.set(ofx::prop::kSupportedContexts, ofx::context::kRetimer, contexts++);
   own.set(ofx::prop::kSupportedContexts, ofx::context::kGeneral, contexts++);
-  own.set(ofx::prop::kSupportedContexts, ofx::context::kFilter, contexts);
+  own.set(ofx::prop::kSupportedContexts, "OfxImageEffectContextFilter", contexts);
   int depths = 0;
   for (const char *depth : {ofx::depth::kFloat, ofx::depth::kHalf, ofx::depth::kShort, ofx::depth::kByte})
-    own.set(ofx::prop::kSupportedDepths, depth, depths++);
-  own.set(ofx::prop::kThreadSafety, ofx::prop::kFullySafe).set(ofx::prop::kHostFrameThreading, false);
+    own.set("OfxImageEffectPropSupportedPixelDepths", depth, depths++);
+  own.set("OfxImageEffectPluginRenderThreadSafety", "OfxImageEffectRenderFullySafe").set("OfxImageEffectPluginPropHostFrameThreading", false);
   own.set(ofx::prop::kMultiResolution, true).set(ofx::prop::kTiles, false).set(ofx::prop::kTemporalAccess, node.temporal());
-  own.set(ofx::prop::kMultipleDepths, false);
+  own.set("OfxImageEffectPropMultipleClipDepths", false);
   if (host().color) {
-    own.set(ofx::color::kStyle, ofx::color::kStyleOcio).set(ofx::color::kAvailableConfigs, ofx::color::kNativeConfig);
+    own.set(ofx::color::kStyle, "OfxImageEffectColourManagementOCIO").set("OfxImageEffectPropColourManagementAvailableConfigs", "ofx-native-v1.5_aces-v1.3_ocio-v2.3");
   }
   return kOfxStatOK;
 }
@@ -50,9 +46,11 @@ OfxStatus destroy(const Effect &effect) {
 OfxStatus render(const Node &node, const Effect &effect, const Properties &in) {
   double scale[2] = {1, 1};
   int window[4] = {};
-  in.reals(ofx::prop::kRenderScale, scale, 2);
-  in.integers(ofx::prop::kRenderWindow, window, 4);
+  in.reals("OfxImageEffectPropRenderScale", scale, 2);
+  in.integers("OfxImageEffectPropRenderWindow", window, 4);
   RenderJob job(effect, in.real(ofx::prop::kTime), {window[0], window[1], window[2], window[3]}, scale[0], scale[1]);
+  if (node.temporal() && !host().temporal)
+    throw Trouble{"UsageError", "this host gives one frame at a time, and the node needs its neighbors", "", "use the understudy command"};
   node.render(job);
   effect.untell();
   return kOfxStatOK;
@@ -62,7 +60,7 @@ OfxStatus region_of_definition(const Node &node, const Effect &effect, const Pro
   const auto region = node.region(effect, in.real(ofx::prop::kTime));
   if (!region) return kOfxStatReplyDefault;
   const double corners[] = {region->x1, region->y1, region->x2, region->y2};
-  out.set_reals(ofx::prop::kRegionOfDefinition, corners, 4);
+  out.set_reals("OfxImageEffectPropRegionOfDefinition", corners, 4);
   return kOfxStatOK;
 }
 
@@ -72,24 +70,18 @@ OfxStatus regions_of_interest(const Node &node, const Effect &effect, const Prop
   for (const char *name : {ofx::clip::kSource, "Normal", "Albedo", "Position"}) {
     const Clip clip = effect.clip(name);
     if (!clip.connected()) continue;
-    std::optional<OfxRectD> whole;
     const bool source = std::string(name) == ofx::clip::kSource;
-    for (const double frame : source ? node.frames(effect, time) : std::vector<double>{time}) {
-      const auto region = clip.region(frame);
-      if (!region) continue;
-      if (!whole) whole = region;
-      whole = OfxRectD{std::min(whole->x1, region->x1), std::min(whole->y1, region->y1), std::max(whole->x2, region->x2), std::max(whole->y2, region->y2)};
-    }
+    const auto whole = clip.region(source ? node.frames(effect, time) : std::vector<double>{time});
     if (!whole) continue;
     const double corners[] = {whole->x1, whole->y1, whole->x2, whole->y2};
-    out.set_reals((std::string(ofx::prop::kRegionOfInterestPrefix) + name).c_str(), corners, 4);
+    out.set_reals((std::string("OfxImageClipPropRoI_") + name).c_str(), corners, 4);
   }
   return kOfxStatOK;
 }
 
 OfxStatus frames_needed(const Node &node, const Effect &effect, const Properties &in, const Properties &out) {
   if (!node.temporal()) return kOfxStatReplyDefault;
-  const std::string name = std::string(ofx::prop::kFrameRangePrefix) + ofx::clip::kSource;
+  const std::string name = std::string("OfxImageClipPropFrameRange_") + ofx::clip::kSource;
   const std::vector<double> frames = node.frames(effect, in.real(ofx::prop::kTime));
   const double range[] = {frames.front(), frames.back()};  // neighbors, so one range holds them
   out.set_reals(name.c_str(), range, 2);
@@ -97,15 +89,15 @@ OfxStatus frames_needed(const Node &node, const Effect &effect, const Properties
 }
 
 OfxStatus clip_preferences(const Node &node, const Effect &effect, const Properties &out) {
-  const std::string prefix = ofx::prop::kComponentsPrefix;
+  const std::string prefix = "OfxImageClipPropComponents_";
   const std::string source = effect.clip(ofx::clip::kSource).components();
   if (node.fixed_output())
     out.set((prefix + ofx::clip::kOutput).c_str(), ofx::component::kRgba);
-  else if (!source.empty() && source != ofx::component::kNone)
+  else if (!source.empty() && source != "OfxImageComponentNone")
     out.set((prefix + ofx::clip::kOutput).c_str(), source);
-  if (node.temporal()) out.set(ofx::prop::kFrameVarying, true);
+  if (node.temporal()) out.set("OfxImageEffectFrameVarying", true);
   if (host().color) {
-    const std::string preferred = std::string(ofx::color::kPreferredPrefix) + ofx::clip::kSource;
+    const std::string preferred = std::string("OfxImageClipPropPreferredColourspaces_") + ofx::clip::kSource;
     out.set(preferred.c_str(), ofx::color::kAcescg, 0).set(preferred.c_str(), ofx::color::kAnySceneLinear, 1);
   }
   return kOfxStatOK;
@@ -127,45 +119,36 @@ OfxStatus output_colorspace(const Node &node, const Effect &effect, const Proper
 
 OfxStatus dispatch(const Node &node, const std::string &action, const Effect &effect, const Properties &in, const Properties &out) {
   using namespace ofx::action;
-  if (action == kLoad) return host().fetch() ? kOfxStatOK : kOfxStatErrMissingHostFeature;
-  if (action == kUnload || action == kPurgeCaches) {
+  if (action == "OfxActionLoad") return host().fetch() ? kOfxStatOK : kOfxStatErrMissingHostFeature;
+  if (action == "OfxActionUnload" || action == "OfxActionPurgeCaches") {
     Pool::instance().clear();
     return kOfxStatOK;
   }
-  if (action == kDescribe) return describe(node, effect.handle());
-  if (action == kDescribeInContext) {
+  if (action == "OfxActionDescribe") return describe(node, effect.handle());
+  if (action == "OfxImageEffectActionDescribeInContext") {
     Definer definer(effect.handle());
     node.describe(definer, in.text(ofx::prop::kContext));
     return kOfxStatOK;
   }
-  if (action == kCreateInstance) return create(node, effect);
-  if (action == kDestroyInstance) return destroy(effect);
-  if (action == kInstanceChanged) {
-    if (in.text(ofx::prop::kChangeReason) != "OfxChangeUserEdited") return kOfxStatReplyDefault;
+  if (action == "OfxActionCreateInstance") return create(node, effect);
+  if (action == "OfxActionDestroyInstance") return destroy(effect);
+  if (action == "OfxActionInstanceChanged") {
+    if (in.text("OfxPropChangeReason") != "OfxChangeUserEdited") return kOfxStatReplyDefault;
     for (const PackKnobs *knobs : node.packs()) knobs->changed(effect, in.text(ofx::prop::kName));
     return kOfxStatOK;
   }
   if (action == kRender) return render(node, effect, in);
-  if (action == kGetRegionOfDefinition) return region_of_definition(node, effect, in, out);
-  if (action == kGetRegionsOfInterest) return regions_of_interest(node, effect, in, out);
-  if (action == kGetFramesNeeded) return frames_needed(node, effect, in, out);
-  if (action == kGetClipPreferences) return clip_preferences(node, effect, out);
-  if (action == kIsIdentity) return identity(node, effect, in, out);
-  if (action == kGetOutputColourspace) return output_colorspace(node, effect, out);
-  if (action == kEndSequenceRender) return kOfxStatOK;
+  if (action == "OfxImageEffectActionGetRegionOfDefinition") return region_of_definition(node, effect, in, out);
+  if (action == "OfxImageEffectActionGetRegionsOfInterest") return regions_of_interest(node, effect, in, out);
+  if (action == "OfxImageEffectActionGetFramesNeeded") return frames_needed(node, effect, in, out);
+  if (action == "OfxImageEffectActionGetClipPreferences") return clip_preferences(node, effect, out);
+  if (action == "OfxImageEffectActionIsIdentity") return identity(node, effect, in, out);
+  if (action == "OfxImageEffectActionGetOutputColourspace") return output_colorspace(node, effect, out);
+  if (action == "OfxImageEffectActionEndSequenceRender") return kOfxStatOK;
   return kOfxStatReplyDefault;
 }
 
 }  // namespace
-
-const std::vector<const Node *> &all_nodes() {
-  static const Motion motion;
-  static const Retime retime;
-  static const Upscale upscale;
-  static const Relight relight;
-  static const std::vector<const Node *> all = {&motion, &retime, &upscale, &relight};
-  return all;
-}
 
 // No exception leaves the plug-in: the host is not ours.
 OfxStatus handle_action(const Node &node, const char *action, OfxImageEffectHandle handle, OfxPropertySetHandle in, OfxPropertySetHandle out) {
@@ -183,7 +166,7 @@ OfxStatus handle_action(const Node &node, const char *action, OfxImageEffectHand
   } catch (...) {
   }
   if (!renders) return kOfxStatFailed;
-  effect.tell(ofx::message::kError, std::string(node.label()) + ": " + trouble.sentence());
+  effect.tell("OfxMessageError", std::string(node.label()) + ": " + trouble.sentence());
   return kOfxStatFailed;
 }
 

@@ -10,18 +10,19 @@ constexpr int kCount = 4;
 
 void set_host(OfxHost *given) { host().given = given; }
 
-template <int index>
+template <const Node &(*node)()>
 OfxStatus main_entry(const char *action, const void *handle, OfxPropertySetHandle in, OfxPropertySetHandle out) {
   auto *effect = static_cast<OfxImageEffectHandle>(const_cast<void *>(handle));
-  return handle_action(*all_nodes()[index], action, effect, in, out);
+  return handle_action(node(), action, effect, in, out);
 }
 
 OfxPlugin *plugins() {
   static OfxPlugin all[kCount] = {};
   if (all[0].pluginApi != nullptr) return all;
-  decltype(OfxPlugin::mainEntry) entries[kCount] = {main_entry<0>, main_entry<1>, main_entry<2>, main_entry<3>};
-  for (int i = kCount - 1; i >= 0; --i)
-    all[i] = {ofx::kApi, 1, all_nodes()[static_cast<size_t>(i)]->id(), 1, 0, set_host, entries[i]};
+  all[3] = {ofx::kApi, 1, relight_node().id(), 1, 0, set_host, main_entry<relight_node>};
+  all[2] = {ofx::kApi, 1, upscale_node().id(), 1, 0, set_host, main_entry<upscale_node>};
+  all[1] = {ofx::kApi, 1, retime_node().id(), 1, 0, set_host, main_entry<retime_node>};
+  all[0] = {ofx::kApi, 1, motion_node().id(), 1, 0, set_host, main_entry<motion_node>};
   return all;
 }
 

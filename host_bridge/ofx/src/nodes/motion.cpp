@@ -10,6 +10,24 @@ namespace {
 constexpr const char *kShowParam = "show";
 enum Show { kBoth = 0, kForward = 1, kBackward = 2, kDoubt = 3 };
 
+class Motion : public Node {
+ public:
+  const char *id() const override { return "org.understudy.Motion"; }
+  const char *label() const override { return "Understudy Motion"; }
+  const char *description() const override {
+    return "Motion vectors to the next and the previous frame, with their confidence.";
+  }
+  bool temporal() const override { return true; }
+  bool fixed_output() const override { return true; }
+  void describe(Definer &definer, const std::string &context) const override;
+  std::vector<const PackKnobs *> packs() const override;
+  std::vector<double> frames(const Effect &effect, double time) const override;
+  void render(RenderJob &job) const override;
+
+ private:
+  const PackKnobs &knobs() const;
+};
+
 }  // namespace
 
 MotionPair find_motion(Arena &arena, const RenderJob &job, const PackKnobs &knobs, const Plate &first, const Plate &second,
@@ -116,6 +134,11 @@ void Motion::render(RenderJob &job) const {
     }
     write(output, job.window, channels, format.top);
   });
+}
+
+const Node &motion_node() {
+  static const Motion one;
+  return one;
 }
 
 }  // namespace understudy

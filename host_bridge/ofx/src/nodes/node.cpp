@@ -46,7 +46,7 @@ std::string RenderJob::colorspace(const Clip &clip) const {
 std::string RenderJob::ocio_config() const {
   const Properties own = effect.properties();
   const std::string style = own.text(ofx::color::kStyle);
-  return style.find("OCIO") == std::string::npos ? "" : own.text(ofx::color::kOcioConfig);
+  return style.find("OCIO") == std::string::npos ? "" : own.text("OfxImageEffectPropOCIOConfig");
 }
 
 Confidence RenderJob::confidence() const { return static_cast<Confidence>(effect.integer(kConfidenceParam, time)); }

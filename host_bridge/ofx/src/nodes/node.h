@@ -69,7 +69,11 @@ class Node {
   virtual void render(RenderJob &job) const = 0;
 };
 
-const std::vector<const Node *> &all_nodes();
+// The four.
+const Node &motion_node();
+const Node &retime_node();
+const Node &upscale_node();
+const Node &relight_node();
 
 // Parameters that every node has.
 void define_common(Definer &definer, const std::vector<std::string> &confidence_choices);

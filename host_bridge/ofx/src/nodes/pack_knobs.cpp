@@ -61,13 +61,13 @@ void PackKnobs::define(Definer &definer) const {
   std::vector<std::string> names = {kAsIs};
   for (const PackEntry &pack : packs) names.push_back(pack.pin.id);
   definer.choice(prefix_ + "Menu", "Choose", 0, names, "The packs that the service has; choosing one fills in its id.")
-      .set(ofx::param::kPersistent, false)
-      .set(ofx::param::kEvaluateOnChange, false);
-  definer.button(prefix_ + "Accept", "Accept the service's version",
+      .set("OfxParamPropPersistant", false)
+      .set("OfxParamPropEvaluateOnChange", false);
+  definer.param("OfxParamTypePushButton", prefix_ + "Accept", "Accept the service's version",
                  "Stores the version and digest of the pack that the service has now. Until then another one is refused.");
   definer.text(prefix_ + "Options", "Options", "", "Knobs of the pack as name=value; with semicolons between them. They go before the knobs below.");
-  definer.hidden_text(prefix_ + "Version", label_ + " version");
-  definer.hidden_text(prefix_ + "Digest", label_ + " digest");
+  definer.text(prefix_ + "Version", label_ + " version", "", "").set(ofx::param::kSecret, true);
+  definer.text(prefix_ + "Digest", label_ + " digest", "", "").set(ofx::param::kSecret, true);
   for (const PackEntry &pack : packs) {
     for (const PackOption &option : pack.options) {
       const std::string name = knob_name(pack, option);
@@ -78,11 +78,11 @@ void PackKnobs::define(Definer &definer) const {
           definer.truth(name, option.name, option.fallback != 0, option.help).set(ofx::param::kSecret, other);
           break;
         case PackOption::kInt:
-          definer.integer(name, option.name, static_cast<int>(option.fallback), static_cast<int>(low), static_cast<int>(high), option.help)
+          definer.number(name, option.name, static_cast<int>(option.fallback), static_cast<int>(low), static_cast<int>(high), option.help)
               .set(ofx::param::kSecret, other);
           break;
         case PackOption::kFloat:
-          definer.real(name, option.name, option.fallback, low, high, option.help).set(ofx::param::kSecret, other);
+          definer.number<double>(name, option.name, option.fallback, low, high, option.help).set(ofx::param::kSecret, other);
           break;
         case PackOption::kChoice:
           definer.choice(name, option.name, static_cast<int>(option.fallback), option.choices, option.help).set(ofx::param::kSecret, other);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Understudy Relight: a sun and a sky as knobs, or any rig from a lights file.
-#include "nodes/relight.h"
+#include "nodes/node.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -57,6 +57,21 @@ std::string rig_json(const Effect &effect, double time) {
          light("directional", "sun", ",\"direction\":" + list(effect.triple("sunDirection", time))) + "," + light("ambient", "sky", "") + "]}";
 }
 
+class Relight : public Node {
+ public:
+  const char *id() const override { return "org.understudy.Relight"; }
+  const char *label() const override { return "Understudy Relight"; }
+  const char *description() const override {
+    return "New light on a picture: from its AOVs where they are given, else from normals that the pack estimates.";
+  }
+  void describe(Definer &definer, const std::string &context) const override;
+  std::vector<const PackKnobs *> packs() const override;
+  void render(RenderJob &job) const override;
+
+ private:
+  const PackKnobs &knobs() const;
+};
+
 }  // namespace
 
 const PackKnobs &Relight::knobs() const {
@@ -71,17 +86,17 @@ void Relight::describe(Definer &definer, const std::string &context) const {
     for (const Aov &aov : aovs()) definer.clip(aov.clip, aov.clip, {true, false, false, color});
   definer.clip(ofx::clip::kOutput, "Output", {false, false, false, color});
   definer.group("lightGroup", "Light", true);
-  definer.triple(ofx::param::kDouble3D, "sunDirection", "Sun direction", 0.6, 0.7, 0.4,
+  definer.triple("OfxParamTypeDouble3D", "sunDirection", "Sun direction", 0.6, 0.7, 0.4,
                  "From the surface to the light: x right, y up, z toward the camera.");
   definer.triple(ofx::param::kRgb, "sunColor", "Sun color", 1, 1, 1, "Scene-linear, in the input's color space.");
-  definer.real("sunIntensity", "Sun intensity", 3, 0, 1000, "Multiplies its color.");
+  definer.number<double>("sunIntensity", "Sun intensity", 3, 0, 1000, "Multiplies its color.");
   definer.triple(ofx::param::kRgb, "skyColor", "Sky color", 1, 1, 1, "The same light from everywhere.");
-  definer.real("skyIntensity", "Sky intensity", 0.3, 0, 1000, "Multiplies its color.");
+  definer.number<double>("skyIntensity", "Sky intensity", 0.3, 0, 1000, "Multiplies its color.");
   definer.text("lightsFile", "Lights file", "", "A lights document (understudy.lights/1) instead of the knobs above.")
-      .set(ofx::param::kStringMode, ofx::param::kFilePath);
+      .set(ofx::param::kStringMode, "OfxParamStringIsFilePath");
   definer.choice("method", "Method", 0, {"auto", "aov", "ratio"},
                  "auto shades the AOVs where albedo and normal are given; ratio multiplies the picture by new light over present light.");
-  definer.real("limitStops", "Limit", 3, 0.01, 16, "The ratio stays within so many stops, up and down.");
+  definer.number<double>("limitStops", "Limit", 3, 0.01, 16, "The ratio stays within so many stops, up and down.");
   knobs().define(definer);
   define_common(definer, {"Off", "In alpha", "As the picture"});
 }
@@ -132,6 +147,11 @@ void Relight::render(RenderJob &job) const {
     if (confidence == Confidence::kAlpha && output.components != 3) channels.back() = trust;
     write(output, job.window, channels, format.top);
   });
+}
+
+const Node &relight_node() {
+  static const Relight one;
+  return one;
 }
 
 }  // namespace understudy

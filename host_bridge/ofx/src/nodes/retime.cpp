@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Understudy Retime: a picture at any source time.
-#include "nodes/retime.h"
+#include "nodes/node.h"
 
 #include <algorithm>
 #include <cmath>
@@ -40,6 +40,14 @@ Moment moment_of(const Effect &effect, double time) {
   return {whole, share < kSame ? 0 : share};
 }
 
+// R, G and B by A, the first four channels of a plate.
+template <typename Scale>
+void scale_color(const Plate &plate, Scale scale) {
+  const size_t step = plate.head.channels.size(), samples = plate.head.size() / sizeof(float);
+  for (float *pixel = plate.pixels; pixel < plate.pixels + samples; pixel += step)
+    for (int c = 0; c < 3; ++c) pixel[c] = scale(pixel[c], pixel[3]);
+}
+
 // The frames after a cut that the user lists: a cut lies between `first` and the next frame.
 bool is_listed(const std::string &cuts, double first) {
   size_t at = 0;
@@ -50,6 +58,27 @@ bool is_listed(const std::string &cuts, double first) {
   }
   return false;
 }
+
+class Retime : public Node {
+ public:
+  const char *id() const override { return "org.understudy.Retime"; }
+  const char *label() const override { return "Understudy Retime"; }
+  const char *description() const override {
+    return "The picture at any time between two frames. At whole frames it is the source frame, untouched; nothing is blended across a cut.";
+  }
+  bool temporal() const override { return true; }
+  bool retimes() const override { return true; }
+  void describe(Definer &definer, const std::string &context) const override;
+  std::vector<const PackKnobs *> packs() const override;
+  std::vector<double> frames(const Effect &effect, double time) const override;
+  std::optional<double> identity(const Effect &effect, double time) const override;
+  std::optional<OfxRectD> region(const Effect &effect, double time) const override;
+  void render(RenderJob &job) const override;
+
+ private:
+  const PackKnobs &knobs() const;
+  const PackKnobs &motion_knobs() const;
+};
 
 }  // namespace
 
@@ -70,9 +99,9 @@ void Retime::describe(Definer &definer, const std::string &context) const {
     definer.bare(ofx::param::kDouble, ofx::param::kSourceTime);
   } else {
     definer.choice(kTimingParam, "Timing", 0, {"Speed", "Source frame"}, "How the source time of a frame is given.");
-    definer.real(kSpeedParam, "Speed", 0.5, -100, 100, "From the first frame of the source on: 0.5 is half speed.")
+    definer.number<double>(kSpeedParam, "Speed", 0.5, -100, 100, "From the first frame of the source on: 0.5 is half speed.")
         .set(ofx::param::kAnimates, false);
-    definer.real(kSourceFrameParam, "Source frame", 1, -1e6, 1e6, "The frame of the source to show, such as 1003.5; animate it.");
+    definer.number<double>(kSourceFrameParam, "Source frame", 1, -1e6, 1e6, "The frame of the source to show, such as 1003.5; animate it.");
   }
   definer.text(kCutsParam, "Cuts", "auto", "auto finds cuts, none takes the source for one shot, or the first frame after each cut: 1012, 1040. "
                "Between the frames beside a cut the nearer one is held.");
@@ -96,18 +125,7 @@ std::optional<double> Retime::identity(const Effect &effect, double time) const 
 }
 
 std::optional<OfxRectD> Retime::region(const Effect &effect, double time) const {
-  const Clip clip = effect.clip(ofx::clip::kSource);
-  std::optional<OfxRectD> both;
-  for (const double frame : frames(effect, time)) {
-    const auto one = clip.region(frame);
-    if (!one) continue;
-    if (!both) {
-      both = one;
-    } else {
-      both = OfxRectD{std::min(both->x1, one->x1), std::min(both->y1, one->y1), std::max(both->x2, one->x2), std::max(both->y2, one->y2)};
-    }
-  }
-  return both;
+  return effect.clip(ofx::clip::kSource).region(frames(effect, time));
 }
 
 void Retime::render(RenderJob &job) const {
@@ -144,6 +162,12 @@ void Retime::render(RenderJob &job) const {
     arena.place(b);
     fill(a, first);
     fill(b, second);
+    // Pictures are mixed with color that is premultiplied, as the command line reads every file.
+    const bool divided = !first.premultiplied && a.head.channels.size() == 4;
+    for (Plate *plate : {&a, &b}) {
+      if (divided) scale_color(*plate, [](float color, float alpha) { return color * alpha; });
+      plate->head.premultiplied = true;
+    }
     // As the command line does: the motion first, then the picture from it.
     MotionPair motion = find_motion(arena, job, motion_knobs(), a, b, job.patience);
     motion.forward.head.name = "vectors_a";
@@ -156,13 +180,19 @@ void Retime::render(RenderJob &job) const {
                                (cuts == "auto" ? "true" : "false") + ",\"outputs\":[[" + json_text(rational(moment.share)) + "]]}";
     const RunResult result = run(arena, {"interpolate", knobs().pin(job.effect), params, job.ocio_config()},
                                  {&a, &b, &motion.forward, &motion.backward}, job.patience);
-    const Plate &picture = result.plate("0");
+    Plate picture = result.plate("0");
+    if (divided) scale_color(picture, [](float color, float alpha) { return alpha > 0 ? color / alpha : color; });
     const Shown trust = Shown::of(picture, "confidence.Y", 0);  // a held frame has none
     std::vector<Shown> channels = picture_channels(picture, output.components);
     if (confidence == Confidence::kPicture) channels = std::vector<Shown>(4, trust);
     if (confidence == Confidence::kAlpha && output.components != 3) channels.back() = trust;
     write(output, job.window, channels, format.top);
   });
+}
+
+const Node &retime_node() {
+  static const Retime one;
+  return one;
 }
 
 }  // namespace understudy

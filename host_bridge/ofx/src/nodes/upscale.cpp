@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Understudy Upscale: the output is larger than the input, which the host learns from the region of definition.
-#include "nodes/upscale.h"
+#include "nodes/node.h"
 
 #include <cmath>
 
@@ -10,6 +10,20 @@ namespace understudy {
 namespace {
 
 constexpr const char *kScaleParam = "scale";
+
+class Upscale : public Node {
+ public:
+  const char *id() const override { return "org.understudy.Upscale"; }
+  const char *label() const override { return "Understudy Upscale"; }
+  const char *description() const override { return "A larger picture: every channel, and the frame with it."; }
+  void describe(Definer &definer, const std::string &context) const override;
+  std::vector<const PackKnobs *> packs() const override;
+  std::optional<OfxRectD> region(const Effect &effect, double time) const override;
+  void render(RenderJob &job) const override;
+
+ private:
+  const PackKnobs &knobs() const;
+};
 
 }  // namespace
 
@@ -21,7 +35,7 @@ const PackKnobs &Upscale::knobs() const {
 void Upscale::describe(Definer &definer, const std::string &) const {
   definer.clip(ofx::clip::kSource, "Source", {});
   definer.clip(ofx::clip::kOutput, "Output", {});
-  definer.real(kScaleParam, "Scale", 2, 1.0 / 32, 32, "Factor on both axes.").set(ofx::param::kAnimates, false);
+  definer.number<double>(kScaleParam, "Scale", 2, 1.0 / 32, 32, "Factor on both axes.").set(ofx::param::kAnimates, false);
   knobs().define(definer);
   define_common(definer, {"Off", "In alpha", "As the picture"});
 }
@@ -29,7 +43,7 @@ void Upscale::describe(Definer &definer, const std::string &) const {
 std::vector<const PackKnobs *> Upscale::packs() const { return {&knobs()}; }
 
 std::optional<OfxRectD> Upscale::region(const Effect &effect, double time) const {
-  auto region = effect.clip(ofx::clip::kSource).region(time);
+  auto region = effect.clip(ofx::clip::kSource).region({time});
   if (!region) return {};
   const double scale = effect.real(kScaleParam, time);
   return OfxRectD{region->x1 * scale, region->y1 * scale, region->x2 * scale, region->y2 * scale};
@@ -64,6 +78,11 @@ void Upscale::render(RenderJob &job) const {
     if (confidence == Confidence::kAlpha && output.components != 3) channels.back() = trust;
     write(output, job.window, channels, static_cast<int>(std::ceil(format.top * scale - 1e-9)));
   });
+}
+
+const Node &upscale_node() {
+  static const Upscale one;
+  return one;
 }
 
 }  // namespace understudy

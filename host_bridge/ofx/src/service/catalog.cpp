@@ -31,7 +31,7 @@ PackOption read_option(const std::string &name, const Json &spec) {
 }
 
 PackEntry read_pack(const PackFacts &facts) {
-  PackEntry entry{facts.pin, facts.role, facts.title, facts.description, {}};
+  PackEntry entry{facts.pin, facts.role, {}};
   try {
     const Json manifest = Json::parse(facts.manifest_json);
     for (const auto &[name, spec] : manifest["options"].object) entry.options.push_back(read_option(name, spec));

@@ -22,7 +22,7 @@ struct PackOption {
 
 struct PackEntry {
   Pin pin;
-  std::string role, title, description;
+  std::string role;
   std::vector<PackOption> options;
 };
 

@@ -124,7 +124,6 @@ RunResult run(Arena &arena, const RunRequest &request, const std::vector<const P
   for (std::string message; call.receive(message, patience);) {
     const RunPart part = decode_run_part(message);
     if (part.kind == RunPart::kHeader && !chunks) {
-      result.head = part.header;
       for (const PlateHead &plate : part.header.plates) {
         Plate each{plate, nullptr};
         if (!plate.place.region.empty()) {

@@ -40,7 +40,6 @@ class Arena {
 };
 
 struct RunResult {
-  ResultHead head;
   std::vector<Plate> plates;
   const Plate &plate(const std::string &name) const;  // throws Trouble where it is missing
 };

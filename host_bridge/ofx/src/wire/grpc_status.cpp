@@ -8,68 +8,40 @@
 namespace understudy {
 namespace {
 
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 std::string value_of(const Headers &headers, const char *name) {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;
-}
-
-// An entry of ErrorInfo.metadata.
-void read_entry(std::string_view bytes, Trouble &trouble) {
-  std::string key, value;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    if (in.field() == 1)
-      key = in.text();
-    else if (in.field() == 2)
-      value = in.text();
-    else
-      in.skip();
-  }
-  if (key == "problem") trouble.problem = value;
-  if (key == "where") trouble.where = value;
-  if (key == "fix") trouble.fix = value;
 }
 
 // google.rpc.ErrorInfo of our domain; an empty problem where it is another's.
 Trouble read_error_info(std::string_view bytes) {
   Trouble trouble;
   std::string domain;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    switch (in.field()) {
-      case 1: trouble.kind = in.text(); break;
-      case 2: domain = in.text(); break;
-      case 3: read_entry(in.text(), trouble); break;
-      default: in.skip();
-    }
-  }
+  each_field(bytes, [&](ProtoReader &in) {
+    if (in.field() != 3) return in.texts({{1, &trouble.kind}, {2, &domain}});
+    std::string key, value;  // an entry of its metadata
+    each_field(in.text(), [&](ProtoReader &entry) { return entry.texts({{1, &key}, {2, &value}}); });
+    if (key == "problem") trouble.problem = value;
+    if (key == "where") trouble.where = value;
+    if (key == "fix") trouble.fix = value;
+    return true;
+  });
   return domain == "understudy" ? trouble : Trouble{};
 }
 
 Trouble read_status(std::string_view bytes) {
   Trouble trouble;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    if (in.field() != 3) {
-      in.skip();
-      continue;
-    }
-    std::string_view type, value;  // google.protobuf.Any
-    ProtoReader any(in.text());
-    while (any.next()) {
-      if (any.field() == 1)
-        type = any.text();
-      else if (any.field() == 2)
-        value = any.text();
-      else
-        any.skip();
-    }
-    constexpr std::string_view wanted = "/google.rpc.ErrorInfo";
-    if (type.size() >= wanted.size() && type.substr(type.size() - wanted.size()) == wanted) {
-      const Trouble found = read_error_info(value);
-      if (!found.problem.empty()) trouble = found;
-    }
-  }
+  each_field(bytes, [&](ProtoReader &in) {
+    if (in.field() != 3) return false;
+    std::string type, value;  // google.protobuf.Any
+    each_field(in.text(), [&](ProtoReader &any) { return any.texts({{1, &type}, {2, &value}}); });
+    if (type != "type.googleapis.com/google.rpc.ErrorInfo") return true;
+    const Trouble found = read_error_info(value);
+    if (!found.problem.empty()) trouble = found;
+    return true;
+  });
   return trouble;
 }
 
@@ -108,20 +80,9 @@ std::string decode_base64(std::string_view text) {
   uint32_t bits = 0;
   int count = 0;
   for (const char c : text) {
-    uint32_t value = 0;
-    if (c >= 'A' && c <= 'Z')
-      value = static_cast<uint32_t>(c - 'A');
-    else if (c >= 'a' && c <= 'z')
-      value = static_cast<uint32_t>(c - 'a' + 26);
-    else if (c >= '0' && c <= '9')
-      value = static_cast<uint32_t>(c - '0' + 52);
-    else if (c == '+')
-      value = 62;
-    else if (c == '/')
-      value = 63;
-    else
-      break;
-    bits = (bits << 6 | value) & 0xffffff;
+    const size_t value = kBase64.find(c);
+    if (value == kBase64.npos) break;
+    bits = (bits << 6 | static_cast<uint32_t>(value)) & 0xffffff;
     count += 6;
     if (count >= 8) {
       count -= 8;

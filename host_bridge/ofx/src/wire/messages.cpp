@@ -6,7 +6,7 @@
 namespace understudy {
 namespace {
 
-constexpr uint64_t kSampleHalf = 1, kSampleFloat = 2;
+constexpr uint64_t kSampleFloat = 2;
 constexpr uint64_t kFloat32 = 1;
 constexpr uint64_t kInteractive = 1;
 constexpr uint32_t kMaxSide = 1u << 17;
@@ -43,7 +43,7 @@ ProtoWriter encode(const PlateHead &plate) {
   for (const std::string &name : plate.channels) {
     ProtoWriter channel;
     channel.text(1, name);
-    channel.number(2, name == plate.half_channel ? kSampleHalf : kSampleFloat);
+    channel.number(2, kSampleFloat);
     out.message(2, channel);
   }
   out.message(3, encode(plate.data));
@@ -73,85 +73,57 @@ ProtoWriter encode(const PlateHead &plate) {
 
 Window decode_window(std::string_view bytes) {
   Window window;
-  ProtoReader in(bytes);
-  while (in.next()) {
+  each_field(bytes, [&](ProtoReader &in) {
     switch (in.field()) {
-      case 1: window.x = static_cast<int32_t>(in.signed_number()); break;
-      case 2: window.y = static_cast<int32_t>(in.signed_number()); break;
-      case 3: window.width = static_cast<uint32_t>(in.number()); break;
-      case 4: window.height = static_cast<uint32_t>(in.number()); break;
-      default: in.skip();
+      case 1: window.x = static_cast<int32_t>(in.signed_number()); return true;
+      case 2: window.y = static_cast<int32_t>(in.signed_number()); return true;
+      case 3: window.width = static_cast<uint32_t>(in.number()); return true;
+      case 4: window.height = static_cast<uint32_t>(in.number()); return true;
+      default: return false;
     }
-  }
+  });
   return window;
 }
 
 Pin decode_pin(std::string_view bytes) {
   Pin pin;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    switch (in.field()) {
-      case 1: pin.id = in.text(); break;
-      case 2: pin.version = in.text(); break;
-      case 3: pin.sha256 = in.text(); break;
-      default: in.skip();
-    }
-  }
+  each_field(bytes, [&](ProtoReader &in) { return in.texts({{1, &pin.id}, {2, &pin.version}, {3, &pin.sha256}}); });
   return pin;
 }
 
-// The first field, a string, of a message.
-std::string decode_name(std::string_view bytes) {
-  std::string name;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    if (in.field() == 1)
-      name = in.text();
-    else
-      in.skip();
-  }
-  return name;
+Place decode_inline(std::string_view bytes) {
+  Place place;
+  each_field(bytes, [&](ProtoReader &in) { return in.field() == 1 && (place.size = in.number(), true); });
+  return place;
 }
 
-Place decode_place(std::string_view bytes, bool inlined) {
+Place decode_shared(std::string_view bytes) {
   Place place;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    if (inlined && in.field() == 1) {
-      place.size = in.number();
-    } else if (!inlined && in.field() == 1) {
-      place.region = in.text();
-    } else if (!inlined && in.field() == 2) {
-      place.offset = in.number();
-    } else if (!inlined && in.field() == 3) {
-      place.size = in.number();
-    } else {
-      in.skip();
-    }
-  }
-  if (!inlined && place.region.empty()) throw malformed("shared pixels without a region");
+  each_field(bytes, [&](ProtoReader &in) {
+    if (in.field() == 2) return place.offset = in.number(), true;
+    if (in.field() == 3) return place.size = in.number(), true;
+    return in.texts({{1, &place.region}});
+  });
+  if (place.region.empty()) throw malformed("shared pixels without a region");
   return place;
 }
 
 PlateHead decode_plate(std::string_view bytes) {
   PlateHead plate;
-  ProtoReader in(bytes);
   uint64_t encoding = 0;
-  while (in.next()) {
+  each_field(bytes, [&](ProtoReader &in) {
     switch (in.field()) {
-      case 1: plate.name = in.text(); break;
       case 2:
         if (plate.channels.size() >= kMaxChannels) throw malformed("too many channels");
-        plate.channels.push_back(decode_name(in.text()));
-        break;
-      case 3: plate.data = decode_window(in.text()); break;
-      case 4: plate.display = decode_window(in.text()); break;
-      case 12: encoding = in.number(); break;
-      case 13: plate.place = decode_place(in.text(), true); break;
-      case 20: plate.place = decode_place(in.text(), false); break;
-      default: in.skip();
+        each_field(in.text(), [name = &plate.channels.emplace_back()](ProtoReader &channel) { return channel.texts({{1, name}}); });
+        return true;
+      case 3: plate.data = decode_window(in.text()); return true;
+      case 12: encoding = in.number(); return true;
+      case 13: plate.place = decode_inline(in.text()); return true;
+      case 20: plate.place = decode_shared(in.text()); return true;
+      default: return in.texts({{1, &plate.name}, {7, &plate.colorspace}});
     }
-  }
+  });
   if (encoding != kFloat32) throw malformed("pixels in an encoding that was not asked for");
   if (plate.size() != plate.place.size) throw malformed("pixels of another size than their plate");
   return plate;
@@ -159,36 +131,21 @@ PlateHead decode_plate(std::string_view bytes) {
 
 ResultHead decode_result(std::string_view bytes) {
   ResultHead head;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    switch (in.field()) {
-      case 2: head.pack = decode_pin(in.text()); break;
-      case 3: head.confidence = in.real(); break;
-      case 4: head.report_json = in.text(); break;
-      case 5:
-        if (head.plates.size() >= kMaxPlates) throw malformed("too many plates");
-        head.plates.push_back(decode_plate(in.text()));
-        break;
-      default: in.skip();
-    }
-  }
+  each_field(bytes, [&](ProtoReader &in) {
+    if (in.field() != 5) return false;
+    if (head.plates.size() >= kMaxPlates) throw malformed("too many plates");
+    head.plates.push_back(decode_plate(in.text()));
+    return true;
+  });
   return head;
 }
 
 PackFacts decode_pack(std::string_view bytes) {
   PackFacts pack;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    switch (in.field()) {
-      case 1: pack.pin = decode_pin(in.text()); break;
-      case 2: pack.role = in.text(); break;
-      case 3: pack.title = in.text(); break;
-      case 4: pack.description = in.text(); break;
-      case 7: pack.manifest_json = in.text(); break;
-      case 11: pack.refused = in.text(); break;
-      default: in.skip();
-    }
-  }
+  each_field(bytes, [&](ProtoReader &in) {
+    if (in.field() == 1) return pack.pin = decode_pin(in.text()), true;
+    return in.texts({{2, &pack.role}, {7, &pack.manifest_json}, {11, &pack.refused}});
+  });
   return pack;
 }
 
@@ -236,50 +193,24 @@ std::string encode_share(uint32_t pid, uint32_t fd, uint64_t size, std::string_v
 
 RunPart decode_run_part(std::string_view bytes) {
   RunPart part;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    switch (in.field()) {
-      case 1:
-        part.kind = RunPart::kHeader;
-        part.header = decode_result(in.text());
-        break;
-      case 2:
-        part.kind = RunPart::kChunk;
-        part.chunk = in.text();
-        break;
-      case 3:
-        part.kind = RunPart::kEnd;
-        in.skip();
-        break;
-      default: in.skip();
-    }
-  }
+  each_field(bytes, [&](ProtoReader &in) {
+    if (in.field() == 1) return part.kind = RunPart::kHeader, part.header = decode_result(in.text()), true;
+    if (in.field() == 2) return part.kind = RunPart::kChunk, part.chunk = in.text(), true;
+    if (in.field() == 3) part.kind = RunPart::kEnd;
+    return false;
+  });
   return part;
 }
 
 ShareAnswer decode_share(std::string_view bytes) {
   ShareAnswer answer;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    if (in.field() == 1)
-      answer.added = in.text();
-    else if (in.field() == 3)
-      answer.refused = in.text();
-    else
-      in.skip();
-  }
+  each_field(bytes, [&](ProtoReader &in) { return in.texts({{1, &answer.added}, {3, &answer.refused}}); });
   return answer;
 }
 
 std::vector<PackFacts> decode_info(std::string_view bytes) {
   std::vector<PackFacts> packs;
-  ProtoReader in(bytes);
-  while (in.next()) {
-    if (in.field() == 7)
-      packs.push_back(decode_pack(in.text()));
-    else
-      in.skip();
-  }
+  each_field(bytes, [&](ProtoReader &in) { return in.field() == 7 && (packs.push_back(decode_pack(in.text())), true); });
   return packs;
 }
 

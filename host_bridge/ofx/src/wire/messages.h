@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +33,6 @@ struct Place {
 struct PlateHead {
   std::string name;
   std::vector<std::string> channels;
-  std::string half_channel;  // the one that is stored as half in a file; all others are float
   Window data, display;
   double pixel_aspect = 1;
   int64_t frame = 0;
@@ -58,9 +56,6 @@ struct RunHead {
 };
 
 struct ResultHead {
-  Pin pack;
-  std::optional<double> confidence;
-  std::string report_json;
   std::vector<PlateHead> plates;
 };
 
@@ -78,7 +73,7 @@ struct ShareAnswer {
 
 struct PackFacts {
   Pin pin;
-  std::string role, title, description, manifest_json, refused;
+  std::string role, manifest_json, refused;
 };
 
 std::string encode_run_header(const RunHead &head);

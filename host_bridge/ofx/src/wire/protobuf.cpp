@@ -120,6 +120,15 @@ std::string_view ProtoReader::text() {
   return take(varint());
 }
 
+bool ProtoReader::texts(std::initializer_list<std::pair<int, std::string *>> fields) {
+  for (const auto &[number, into] : fields) {
+    if (number != field_) continue;
+    *into = text();
+    return true;
+  }
+  return false;
+}
+
 void ProtoReader::skip() {
   switch (type_) {
     case kVarint: varint(); return;

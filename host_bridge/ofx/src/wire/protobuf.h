@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace understudy {
 
@@ -40,6 +42,8 @@ class ProtoReader {
   double real();
   std::string_view text();
   void skip();
+  // Reads a text field into the one that has its number; false where none has.
+  bool texts(std::initializer_list<std::pair<int, std::string *>> fields);
 
  private:
   uint64_t varint();
@@ -50,5 +54,13 @@ class ProtoReader {
   int field_ = 0;
   int type_ = 0;
 };
+
+// Has `take` look at each field of a message; a field that it answers false to is skipped.
+template <typename Take>
+void each_field(std::string_view bytes, Take &&take) {
+  ProtoReader in(bytes);
+  while (in.next())
+    if (!take(in)) in.skip();
+}
 
 }  // namespace understudy
