@@ -29,6 +29,7 @@ def test_it_needs_libc_alone(binary: Path) -> None:
     assert "libc.so.6" in libraries
 
 
+@pytest.mark.timeout(900)
 def test_wire_decoders_survive_a_fuzzer(sanitized_build: Path) -> None:
     done = subprocess.run([sanitized_build / "fuzz_wire", "100000"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -9,7 +9,7 @@ import pytest
 
 from ofx.rig import Service, environment_with
 
-pytestmark = pytest.mark.ofx
+pytestmark = [pytest.mark.ofx, pytest.mark.slow, pytest.mark.timeout(900)]  # it builds everything once more
 _HERE = Path(__file__).parent
 
 
