@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import nuke
 
@@ -75,8 +75,9 @@ def bake_file(arguments: list[str]) -> None:
         raise UsageError(f"{arguments[0]} has these Understudy nodes: {have}")
     for node in found:
         if frames:
-            node["first"].setValue(int(frames[1]))
-            node["last"].setValue(int(frames[2]))
+            for knob, frame in (("first", frames[1]), ("last", frames[2])):
+                node[knob].clearAnimated()  # they follow the script's range
+                node[knob].setValue(int(frame))
         bake(node)
     nuke.scriptSave(arguments[0])
 
@@ -89,7 +90,7 @@ def _tap(job: Job) -> None:
     for path, text in job.documents.items():
         path.write_text(json.dumps(text), encoding="utf-8")
     tap = job.node.node("Tap")
-    tap["file"].setValue(literal(job.tap.as_posix()))
+    tap["file"].setValue(job.tap.as_posix())
     tap["disable"].setValue(False)
     try:
         nuke.execute(tap, job.tap_first, job.tap_last, 1)
@@ -111,17 +112,12 @@ def _work(job: Job) -> None:
 
     try:
         events = run(job.arguments, on_event=hear, cancelled=task.isCancelled)
-        _in_main_thread(lambda: _show(job, events))
+        nuke.executeInMainThread(_show, args=(job, events))
     except BridgeError as error:
         if error.exit_code != CANCELLED:
-            complaint = f"Understudy: {job.name}: {error}"
-            _in_main_thread(lambda: nuke.message(complaint))
+            nuke.executeInMainThread(nuke.message, args=(f"Understudy: {job.name}: {error}",))
     finally:
         _running.discard(job.name)
-
-
-def _in_main_thread(call: Callable[[], object]) -> None:
-    nuke.executeInMainThread(call)
 
 
 def _show(job: Job, events: list[dict[str, Any]]) -> None:
@@ -133,7 +129,7 @@ def _show(job: Job, events: list[dict[str, Any]]) -> None:
     path = Path(made[0]["file"])
     path = path.with_name(re.sub(r"\.-?\d+\.exr$", ".%04d.exr", path.name))
     read = node.node("Result")
-    read["file"].setValue(literal(path.as_posix()))
+    read["file"].setValue(path.as_posix())
     for knob, frame in (("first", job.first), ("last", job.last), ("origfirst", job.first), ("origlast", job.last)):
         read[knob].setValue(frame)
     read["reload"].execute()

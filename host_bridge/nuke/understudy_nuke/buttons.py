@@ -26,7 +26,7 @@ def press(button: str) -> None:
 def tell(sentence: str) -> None:
     """A message box, or a line where there is no interface."""
     if nuke.GUI:
-        nuke.message(f"Understudy: {tcl.literal(sentence)}")
+        nuke.message(f"Understudy: {sentence}")
     else:
         print(f"Understudy: {sentence}")
 

@@ -188,6 +188,8 @@ def _folder(node: Any, name: str) -> Path:
         raise UsageError("save the script first, or fill in the node's folder; baked frames are kept beside the script")
     place = Path(named) if named else Path(script).parent / "understudy" / Path(script).stem
     folder = place / re.sub(r"[^\w.-]", "_", name)
-    if not folder.is_absolute() or re.search(r"[%#@]", str(folder)):
-        raise UsageError(f"{folder} is no folder for numbered files: give a whole path without %, # and @")
+    if not folder.is_absolute() or re.search(
+        r"[%#@$\[\]]", folder.as_posix()
+    ):  # Nuke gives them a meaning in files' names
+        raise UsageError(f"{folder} is no folder for numbered files: give a whole path without % # @ $ [ ]")
     return folder

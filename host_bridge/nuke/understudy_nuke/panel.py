@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import nukescripts
 from understudy_bridge import BridgeError, find_executable, run
 from understudy_nuke import packs, tcl
 from understudy_nuke.buttons import tell
-from understudy_nuke.groups import paste
 from understudy_nuke.jobs import UsageError
 
 ID = "org.understudy.Panel"
@@ -43,20 +42,24 @@ class Panel(nukescripts.PythonPanel):  # type: ignore[misc] # it has no types
     def knobChanged(self, knob: Any) -> None:  # noqa: N802 - Nuke's name
         """Does what a knob asks for; what went wrong is told, never raised."""
         try:
-            if knob is self.refresh:
-                packs.refresh()
-                packs.update_all()
-                self.status.setValue(tcl.literal(status()))
-            elif knob is self.cut_file and self.cut_file.value():
-                self.cuts.setValue(read_cuts(Path(str(self.cut_file.value()))))
-            elif knob is self.apply:
-                apply_cuts(str(self.cuts.value()), nuke.selectedNodes("Group"))
-            elif knob is self.conform:
-                self.status.setValue(tcl.literal(conform(Path(str(self.timeline.value())))))
-            elif knob is self.retime:
-                timewarp_of_graph(str(self.graph.value()))
+            self._do(str(knob.name()))
         except (BridgeError, UsageError, OSError) as error:
             tell(str(error))
+
+    def _do(self, name: str) -> None:
+        if name == "refresh":
+            packs.refresh()
+            packs.update_all()
+            self.status.setValue(tcl.literal(status()))
+        elif name == "cut_file" and self.cut_file.value():
+            text = Path(str(self.cut_file.value())).read_text(encoding="utf-8", errors="replace")
+            self.cuts.setValue(parse_cuts(re.sub(r"#.*", "", text)))
+        elif name == "apply":
+            apply_cuts(str(self.cuts.value()), nuke.selectedNodes("Group"))
+        elif name == "conform":
+            self.status.setValue(tcl.literal(conform(Path(str(self.timeline.value())))))
+        elif name == "retime":
+            timewarp_of_graph(str(self.graph.value()))
 
 
 def status() -> str:
@@ -75,27 +78,16 @@ def status() -> str:
     return "\n".join(lines)
 
 
-def read_cuts(path: Path) -> str:
-    """The frames of a cut list: a text file of numbers, ``#`` begins a remark.
-
-    Raises:
-        UsageError: It holds something else.
-    """
-    text = re.sub(r"#.*", "", path.read_text(encoding="utf-8", errors="replace"))
-    return parse_cuts(text, str(path))
-
-
-def parse_cuts(text: str, where: str) -> str:
+def parse_cuts(text: str) -> str:
     """First frames after cuts, sorted, as the ``cuts`` knob has them.
 
     Raises:
         UsageError: There is something that is no frame.
     """
-    words = re.split(r"[\s,;]+", text.strip())
     try:
-        return ",".join(map(str, sorted({int(each) for each in words if each})))
+        return ",".join(map(str, sorted({int(each) for each in re.split(r"[\s,;]+", text) if each})))
     except ValueError:
-        raise UsageError(f"{where}: a cut list has the first frame after each cut, such as 1012,1040") from None
+        raise UsageError("a cut list has the first frame after each cut, such as 1012,1040") from None
 
 
 def apply_cuts(text: str, nodes: list[Any]) -> None:
@@ -104,7 +96,7 @@ def apply_cuts(text: str, nodes: list[Any]) -> None:
     Raises:
         UsageError: No retime is selected, or it is no cut list.
     """
-    text = text if text in ("auto", "none") else parse_cuts(text, "cut list") or "none"
+    text = text if text in ("auto", "none") else parse_cuts(text) or "none"
     retimes = [node for node in nodes if "understudy_role" in node.knobs() and "cuts" in node.knobs()]
     if not retimes:
         raise UsageError("select the Understudy Retime nodes that this list is for")
@@ -129,10 +121,10 @@ def timewarp_of_graph(path: str) -> None:
     Raises:
         BridgeError: The command is missing, or the graph has no retime.
     """
-    for event in run(["curve", path]):
-        if event.get("event") == "curve":
-            keys = [(int(frame), Fraction(time)) for frame, time in event["keys"]]
-            paste(tcl.timewarp(keys, f"{event['node']} of {Path(path).name}"))
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "timewarp.nk").as_posix()
+        run(["curve", path, script])
+        nuke.nodePaste(script)
 
 
 def show() -> Any:

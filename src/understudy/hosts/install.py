@@ -136,13 +136,14 @@ def _swap(
     kept = old.made if old else tuple(map(str, made))
     manifest = Manifest(version=__version__, files=files, made=kept)
     (staged / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    if old is not None:
-        target.rename(folder / "old")
+    aside = folder / "old"
     try:
-        staged.rename(target)
-    except OSError:
         if old is not None:
-            (folder / "old").rename(target)
+            target.rename(aside)
+        staged.rename(target)
+    except BaseException:  # an interrupt too
+        if aside.exists() and not target.exists():
+            aside.rename(target)
         raise
     return Installed(target, len(files), "replaced" if old else "new")
 

@@ -7,6 +7,7 @@ import threading
 import time
 import types
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,11 @@ class Knob:
     def getValueAt(self, frame: float) -> float:
         return self.animation(frame) if self.animation else self.value()
 
+    def clearAnimated(self) -> None:
+        self._value = self.value()
+
     def setValue(self, value: Any) -> None:
+        assert not str(self._value).startswith("{"), f"{self.knob_name} has an expression"
         assert threading.current_thread() is threading.main_thread(), f"{self.knob_name} is set in a thread"
         if self.choices and isinstance(value, str):
             assert value in self.choices, f"{value} is none of {self.choices}"
@@ -250,7 +255,7 @@ class NukeHost:
         module.thisNode = lambda: self.this
         module.message = self.messages.append
         module.ProgressTask = lambda title: Task(self, title)
-        module.executeInMainThread = self.waiting.put
+        module.executeInMainThread = lambda call, args=(): self.waiting.put(partial(call, *args))
         module.execute = self._execute
         module.addOnCreate = lambda call, nodeClass: self.on_create.append(call)
         module.allNodes = lambda kind, recurseGroups: [node for node in self.nodes if node.kind == kind]

@@ -45,8 +45,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"#!{sys.executable}\nimport json, pathlib, sys, time\n"
         f"packs = {_PACKS!r}\n"
         "if sys.argv[1] == 'packs': print(json.dumps({'event': 'packs', 'packs': packs}))\n"
-        "if sys.argv[1] == 'curve': print(json.dumps("
-        "{'event': 'curve', 'node': 'slow', 'keys': [[1001, '1001'], [1002, '3004/3']]}))\n"
+        "if sys.argv[1] == 'curve': pathlib.Path(sys.argv[3]).write_text("
+        "'set cut_paste_input [stack 0]\\npush $cut_paste_input\\nTimeWarp {\\n name W\\n}\\n')\n"
         "if sys.argv[1] == 'conform': print(json.dumps({'event': 'shot', 'name': 'sh010', 'graph': '/c/sh010.yaml'}))\n"
         f"pathlib.Path({str(tmp_path / 'called')!r}).write_text(json.dumps(sys.argv[1:]))\n"
     )
@@ -93,7 +93,9 @@ def made(host: NukeHost, role: str, tmp_path: Path, *, last: int = 1004) -> Node
     host.add("Read", "Read1", picture, 1001, last)
     ours("groups").create(role)
     node = host.nodes[-1]
-    node["folder"].setValue(ours("tcl").literal(str(tmp_path / "baked [v1] $x")))
+    for knob in ("first", "last"):
+        node[knob].clearAnimated()
+    node["folder"].setValue(str(tmp_path / "baked frames"))
     return node
 
 
@@ -302,8 +304,8 @@ def test_a_retime_bakes_beside_the_artist(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("UNDERSTUDY_EXECUTABLE", str(command))
     host = start(monkeypatch, gui=True)
     node = made(host, "interpolate", tmp_path)
-    (tmp_path / "baked [v1] $x" / "UnderstudyRetime" / "input").mkdir(parents=True)
-    stale = tmp_path / "baked [v1] $x" / "UnderstudyRetime" / "input" / "plate.0900.exr"
+    stale = tmp_path / "baked frames" / "UnderstudyRetime" / "input" / "plate.0900.exr"
+    stale.parent.mkdir(parents=True)
     stale.touch()
     node.press("bake")
     host.pump(lambda: node["show"].value() == "result" or bool(host.messages))
@@ -420,6 +422,7 @@ def test_a_light_of_the_knobs_is_a_lights_document(monkeypatch: pytest.MonkeyPat
         ({"folder": ""}, "save the script first"),
         ({"folder": "relative"}, "give a whole path"),
         ({"folder": "/a/50%"}, "without %"),
+        ({"folder": "/a/\\[v1\\]"}, "without %"),
         ({"last": 1000}, "the frames 1001-1000 are none"),
         ({"options": "--option 'open"}, "more options: No closing quotation"),
         ({"speed": 0}, "use a FrameHold"),
@@ -499,8 +502,7 @@ def test_the_panel_tells_and_does(monkeypatch: pytest.MonkeyPatch, fake: Path, t
     assert "has the first frame after each cut" in host.messages[-1]
     panel.graph.setValue("/show/graph.yaml")
     panel.knobChanged(panel.retime)
-    assert host.nodes[-1]["lookup"].value() == "{curve L x1001 1001 L x1002 1001.3333333333334}"
-    assert host.nodes[-1]["label"].value() == "slow of graph.yaml"
+    assert host.nodes[-1].kind == "TimeWarp"
     panel.timeline.setValue("/show/cut.v1.otio")
     panel.knobChanged(panel.conform)
     assert panel.status.value() == "sh010: /c/sh010.yaml"

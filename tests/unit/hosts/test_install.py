@@ -244,3 +244,24 @@ def test_sh_takes_what_env_prints(
         assert values["NUKE_PATH"] == str(place / "understudy")
     elif BRIDGES[host].folder == BUNDLE:
         assert values["OFX_PLUGIN_PATH"] == str(place)
+
+
+def test_an_interrupt_between_old_and_new_brings_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = BRIDGES["nuke"]
+    install(bridges.Bridge("understudy", _stage_old, real.places, real.where, real.then), tmp_path)
+    rename = Path.rename
+    calls = []
+
+    def interrupted(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        install(real, tmp_path)
+    assert (tmp_path / "understudy" / "old.py").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["understudy"]
