@@ -47,7 +47,7 @@ std::string PackKnobs::knob_name(const PackEntry &pack, const PackOption &option
 }
 
 std::vector<PackEntry> PackKnobs::packs(const Effect *effect) const {
-  return packs_of(role_, effect == nullptr ? "" : effect->text(kServerParam), kAskSeconds);
+  return packs_of(role_, effect == nullptr ? "" : effect->text(kServerParam), effect == nullptr ? kDescribeSeconds : kAskSeconds);
 }
 
 void PackKnobs::define(Definer &definer) const {
@@ -125,6 +125,7 @@ void PackKnobs::changed(const Effect &effect, const std::string &param) const {
     if (index < 1 || static_cast<size_t>(index) > known.size()) return;
     effect.set(prefix_, known[static_cast<size_t>(index) - 1].pin.id);
   }
+  if (accept && known.empty()) return;  // nobody answered, so nothing was accepted: the pin stays
   // Another pack, or the same one accepted anew. Not known now: the service pins it by its id alone.
   store(effect, find(known, parse_pin(effect.text(prefix_))));
   show(effect, known);

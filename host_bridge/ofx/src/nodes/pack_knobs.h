@@ -28,7 +28,8 @@ class PackKnobs {
   Pin pin(const Effect &effect) const;
   std::string options_json(const Effect &effect, double time) const;  // throws Trouble
 
-  static constexpr double kAskSeconds = 0.5;  // a host must not wait for a menu
+  static constexpr double kAskSeconds = 0.5;       // a host must not wait for a menu
+  static constexpr double kDescribeSeconds = 2.0;  // once for each node, and without an answer there are no knobs
 
  private:
   std::string knob_name(const PackEntry &pack, const PackOption &option) const;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "wire/json.h"
 
@@ -112,12 +113,12 @@ void Relight::render(RenderJob &job) const {
   images.push_back(job.source(clip, job.time));
   const Format format = format_of(effect, images[0], job.scale_x, job.scale_y);
   const std::string space = job.colorspace(clip);
-  std::vector<Plate> plates = {{head_of(images[0], format, "plate", static_cast<int64_t>(job.time), space, "Y"), nullptr}};
+  std::vector<Plate> plates = {{head_of(images[0], format, "plate", static_cast<int64_t>(std::floor(job.time)), space, "Y"), nullptr}};
   for (const Aov &aov : aovs()) {
     const Clip extra = effect.clip(aov.clip);
     if (!extra.connected()) continue;
     images.push_back(job.source(extra, job.time));
-    Plate plate{head_of(images.back(), format, aov.plate, static_cast<int64_t>(job.time), aov.data ? "Raw" : job.colorspace(extra), "Y"), nullptr};
+    Plate plate{head_of(images.back(), format, aov.plate, static_cast<int64_t>(std::floor(job.time)), aov.data ? "Raw" : job.colorspace(extra), "Y"), nullptr};
     std::copy_n(aov.channels.begin(), std::min(aov.channels.size(), plate.head.channels.size()), plate.head.channels.begin());
     plates.push_back(std::move(plate));
   }

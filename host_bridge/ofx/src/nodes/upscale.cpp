@@ -61,7 +61,7 @@ void Upscale::render(RenderJob &job) const {
   const Format format = format_of(job.effect, source, job.scale_x, job.scale_y);
 
   job.with_service([&](Connection &connection) {
-    Plate plate{head_of(source, format, "plate", static_cast<int64_t>(job.time), job.colorspace(clip), "A"), nullptr};
+    Plate plate{head_of(source, format, "plate", static_cast<int64_t>(std::floor(job.time)), job.colorspace(clip), "A"), nullptr};
     const double sides = std::ceil(plate.head.data.width * scale + 2) * std::ceil(plate.head.data.height * scale + 2);
     const auto result_bytes = static_cast<size_t>(sides * 4 * static_cast<double>(plate.head.channels.size() + 1));
     Arena arena(connection, aligned(plate.head.size()) + aligned(result_bytes), job.patience);

@@ -49,7 +49,7 @@ ProtoWriter encode(const PlateHead &plate) {
   out.message(3, encode(plate.data));
   out.message(4, encode(plate.display));
   out.real(5, plate.pixel_aspect);
-  out.optional_number(6, static_cast<uint64_t>(plate.frame));
+  out.optional_number(6, zigzag(plate.frame));
   out.text(7, plate.colorspace);
   out.boolean(8, plate.premultiplied);
   ProtoWriter storage;

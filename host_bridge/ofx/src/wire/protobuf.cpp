@@ -34,7 +34,7 @@ void ProtoWriter::optional_number(int field, uint64_t value) {
 }
 
 void ProtoWriter::signed_number(int field, int64_t value) {
-  number(field, static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63));
+  number(field, zigzag(value));
 }
 
 void ProtoWriter::real(int field, double value) {

@@ -10,6 +10,9 @@
 
 namespace understudy {
 
+// How sint32 and sint64 travel.
+inline uint64_t zigzag(int64_t value) { return static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63); }
+
 // Appends fields; fields with the default value are left out, as proto3 does.
 class ProtoWriter {
  public:
