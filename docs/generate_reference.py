@@ -37,6 +37,7 @@ from understudy.publish.checks.catalog import CHECKS
 from understudy.publish.checks.quality import FLICKER_FACTOR, FLICKER_STOPS
 from understudy.service.config import ServiceConfig
 from understudy.service.metrics import OUTCOMES, STAGES, TRANSPORTS, Metrics
+from understudy.session import document as session_document
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))  # where it is not installed
 from understudy_training import recipe
@@ -78,6 +79,16 @@ JSON, schema `understudy.record/1`, one file `<stem>.provenance.json` beside the
 node. What it is for, and what it does not prove, is in [the guide](../guides/rights-and-provenance.md); how hashes are
 defined and records merge in [the concept](../concepts/provenance.md). Unknown fields are errors. Fields of a frame that
 have their default may be left out.
+
+"""
+_SESSION_INTRO = """\
+# The session file
+
+A zip that `understudy session save` writes: `session.json`, described here (schema `understudy.session/1`);
+`graph.yaml`, [the graph](graph.md), whose paths start at the session's variables and whose packs are locked;
+`ocio/config.ocioz`, the OCIO config, where it is none of OpenColorIO's own; `results/`, files of drafts, stored as they
+are. Other members, unknown fields, and paths that leave the folder of their variable are errors.
+[The guide](../guides/draft-save-come-back.md) walks through it.
 
 """
 _METRICS_INTRO = """\
@@ -201,6 +212,15 @@ GRAPH: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`timeline`", document.Timeline),
     ("`shutter`", document.Shutter),
 )
+SESSION: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("`session.json`", session_document.Session),
+    ("A variable of `variables`", session_document.Variable),
+    ("`ocio`", session_document.Config),
+    ("A pack of `packs`", session_document.Pack),
+    ("An input of `inputs`", session_document.Input),
+    ("An output of `outputs`", session_document.Output),
+    ("A file of `results`", session_document.Result),
+)
 RECORD: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The record", record.Record),
     ("`generator`", record.Generator),
@@ -277,6 +297,23 @@ _OTHER_EVENTS = (
             " measured, `device`"
         ),
     ),
+    (
+        "saved",
+        "`session save`",
+        "`file`, `bytes`, `done` (outputs that stand, by quality), `drafts` (in the file), `variables` (with folders)",
+    ),
+    ("session", "`session show`", "`file`, the whole of `session.json`, and the graph as `document`"),
+    ("variable", "`session diff`, `session resume`", "`name`, `folder` (empty: not known here), `by`"),
+    (
+        "difference",
+        "`session diff`, `session resume`",
+        (
+            "`about` (`version`, `device`, `frames`, `ocio`, `pack`, `input`, `parameter`), `where`, `saved`, `here`,"
+            " `nodes`, `frames`"
+        ),
+    ),
+    ("compared", "`session diff`", "`differences`"),
+    ("brought", "`session resume`", "`files`, `there`, `stale` (drafts of something else than is here)"),
     ("record", "`provenance show`", "the whole record, field by field"),
     (
         "finding",
@@ -395,6 +432,11 @@ def record_page() -> str:
     return "\n".join([_RECORD_INTRO + _BY, *_model_tables(RECORD)])
 
 
+def session_page() -> str:
+    """The session file."""
+    return "\n".join([_SESSION_INTRO + _BY, *_model_tables(SESSION)])
+
+
 def service_page() -> str:
     """The service's configuration."""
     return "\n".join([_SERVICE_INTRO + _BY, *_model_tables(service_sections())])
@@ -504,6 +546,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "graph.md": graph_page,
     "policy.md": policy_page,
     "record.md": record_page,
+    "session.md": session_page,
     "recipe.md": recipe_page,
     "service-config.md": service_page,
     "command-line.md": command_page,

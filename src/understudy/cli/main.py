@@ -34,6 +34,7 @@ from understudy.cli.relight import relight
 from understudy.cli.render import render
 from understudy.cli.review import review
 from understudy.cli.serve import serve
+from understudy.cli.session import session_app
 from understudy.cli.submit import submit
 from understudy.cli.tokens import tokens_app
 from understudy.cli.train import train
@@ -109,6 +110,7 @@ app.add_typer(packs_app, name="packs")
 app.add_typer(cache_app, name="cache")
 app.add_typer(farm_app, name="farm", hidden=True)
 app.add_typer(provenance_app, name="provenance")
+app.add_typer(session_app, name="session")
 app.add_typer(tokens_app, name="tokens")
 
 

@@ -3,6 +3,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -87,6 +88,27 @@ class ColorConfig:
     def built_in(self) -> bool:
         """Whether it came with OpenColorIO, and so holds nobody's own rules."""
         return self.name.startswith("ocio://")
+
+    def packed(self) -> tuple[str, bytes]:
+        """The config as one file that can be loaded elsewhere: the extension of its name, and its bytes.
+
+        An ``.ocioz`` archive with the tables that it names. A config that names tables by absolute paths can't be
+        archived; of such a one the file alone is given, and elsewhere it finds them where they are here, or not at all.
+
+        Raises:
+            ColorspaceError: A table can't be read.
+        """
+        path = Path(self.name)
+        try:
+            if self.built_in or path.suffix.lower() == ".ocioz" or not self._config.isArchivable():
+                content = self._config.serialize().encode() if self.built_in else path.read_bytes()
+                return ".ocio" if self.built_in else path.suffix.lower(), content
+            with tempfile.TemporaryDirectory(prefix="understudy-") as folder:
+                file = Path(folder) / "config.ocioz"
+                self._config.archive(str(file))
+                return file.suffix, file.read_bytes()
+        except (ocio.Exception, OSError) as error:
+            raise ColorspaceError(f"this OCIO config can't be packed: {_one_line(error)}", where=self.label) from None
 
     def names(self) -> tuple[str, ...]:
         """Canonical names of the active color spaces, in the config's order."""

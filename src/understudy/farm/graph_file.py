@@ -3,10 +3,9 @@
 
 from pathlib import Path
 
-import yaml
-
 from understudy.frames.atomic import atomic
 from understudy.graph.document import Graph
+from understudy.graph.graph_text import graph_text
 
 _HEAD = "# Written by understudy submit. Packs and OCIO config are locked: another machine takes these or refuses.\n"
 
@@ -21,10 +20,7 @@ def write_graph(graph: Graph, path: Path) -> None:
     Raises:
         OutputError: It can't be written.
     """
-    document = graph.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    document = {"schema": graph.schema_, **document}
-    document["nodes"] = {name: {"type": node["type"], **node} for name, node in document["nodes"].items()}
-    write_text(path, _HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=4096))
+    write_text(path, graph_text(graph, _HEAD))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -85,7 +85,7 @@ def prepare(
     packs = pin_packs(graph, info, draft=draft)
     require_rights(graph, packs)
     pins = {name: pack.pin for name, pack in packs.items()}
-    shared = {"version": __version__, "ocio": color.cache_id, "device": _device_class(info)}
+    shared = {"version": __version__, "ocio": color.cache_id, "device": device_class(info)}
     kept = None if cache is None else KeptResults(cache, nodes_to_keep(graph), shared)
     setting = Setting(
         engine=engine,
@@ -159,7 +159,7 @@ def survey_graph(
     return found
 
 
-def _device_class(info: EngineInfo) -> str:
+def device_class(info: EngineInfo) -> str:
     """What the pixels of a model depend on: ``auto`` is another device on another machine."""
     device = info.device.partition(":")[0]
     if device != "auto":

@@ -52,11 +52,28 @@ def read_yaml(path: Path, what: str) -> Any:
         raise UnreadableFileError(f"can't be read ({error.strerror})", where=str(path)) from None
     except ValueError:
         raise UnreadableFileError("can't be read: it is not UTF-8 text", where=str(path)) from None
+    return parse_yaml(text, what, str(path))
+
+
+def parse_yaml(text: str, what: str, where: str, *, aliases: bool = True) -> Any:
+    """The value of YAML text.
+
+    Args:
+        text: The text.
+        what: What it should be, for messages.
+        where: What messages call it.
+        aliases: It may have anchors and aliases, by which a short text can mean an enormous one.
+
+    Raises:
+        GraphError: It is not YAML.
+    """
     try:
+        if not aliases and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise GraphError("has aliases", where=where, fix="write out what they stand for")
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
-        raise GraphError(f"is not YAML: {' '.join(str(error).split())}", where=str(path)) from None
+        raise GraphError(f"is not YAML: {' '.join(str(error).split())}", where=where) from None
     except ValueError as error:  # a date in the 13th month, a number of 5000 digits
-        raise GraphError(f"holds a value that can't be: {error}", where=str(path)) from None
+        raise GraphError(f"holds a value that can't be: {error}", where=where) from None
     except RecursionError:
-        raise GraphError(f"is nested too deep for a {what}", where=str(path)) from None
+        raise GraphError(f"is nested too deep for a {what}", where=where) from None

@@ -20,6 +20,7 @@ _PAGES = (
         "service-config.md",
         "metrics.md",
         "record.md",
+        "session.md",
         "recipe.md",
         "publish-checks.md",
     ),
@@ -51,7 +52,7 @@ def test_every_page_is_tested(generator: ModuleType) -> None:
 
 
 def test_every_field_is_documented(generator: ModuleType) -> None:
-    models = (*generator.MANIFEST, *generator.POLICY, *generator.GRAPH, *generator.RECORD)
+    models = (*generator.MANIFEST, *generator.POLICY, *generator.GRAPH, *generator.RECORD, *generator.SESSION)
     for _, model in (*models, *generator.service_sections()):
         fields = set(table_fields(model)) - {"type", "schema"}
         assert fields <= set(generator.descriptions(model)), model.__name__
