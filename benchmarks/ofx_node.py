@@ -44,12 +44,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="understudy-ofx-") as folder:
         bundle = options.bundle or _built(Path(folder))
         address = f"unix:{folder}/service.sock"
-        command = [sys.executable, "-m", "understudy", "serve", "--json", "--listen", address]
+        command = [
+            sys.executable,
+            "-m",
+            "understudy",
+            "serve",
+            "--json",
+            "--listen",
+            address,
+            "--listen",
+            "127.0.0.1:0",
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
             try:
                 assert server.stdout is not None
-                server.stdout.readline()
-                cases = _measure(bundle, address, server.pid, options)
+                addresses = json.loads(server.stdout.readline())["addresses"]
+                cases = _measure(bundle, addresses, server.pid, options)
             finally:
                 server.terminate()
     report = {
@@ -75,7 +85,7 @@ def main() -> int:
     return int(any(case["target"] and case["ratio"] > case["target"] for case in cases))
 
 
-def _measure(bundle: Path, address: str, server: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _measure(bundle: Path, addresses: list[str], server: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     width, height = SIZES[options.size]
     frames = {number: _frame(width, height, number) for number in range(1, 4)}
     plates = {n: blank_plate(frames[n], "RGBA", colorspace="ACEScg", frame=n) for n in frames}
@@ -83,8 +93,7 @@ def _measure(bundle: Path, address: str, server: int, options: argparse.Namespac
     files = {plugin.identifier: plugin for plugin in find_plugins([bundle])}
     with Host().load(files["org.understudy.Motion"]) as effect:
         project = Project(width=width, height=height, first=1, last=3)
-        instance = effect.create("General", project, values={"server": address, "pack": options.pack})
-        instance.connect("Source", Footage(lambda at: frames.get(int(at)), first=1, last=3))
+        source = Footage(lambda at: frames.get(int(at)), first=1, last=3)
 
         def ask() -> float:
             for first in (1, 2):
@@ -92,23 +101,21 @@ def _measure(bundle: Path, address: str, server: int, options: argparse.Namespac
                 engine.run(RoleRequest(pack=PackPin(id=options.pack), params=MotionParams(), plates=pair))
             return 0.0
 
-        def node(transport: str) -> Callable[[], float]:
+        def node(address: str, transport: str) -> Callable[[], float]:
+            instance = effect.create("General", project, values={"server": address, "pack": options.pack})
+            instance.connect("Source", source)
+
             def render() -> float:
+                # Each address has connections of its own, and they decide when they are made.
                 os.environ["UNDERSTUDY_OFX_TRANSPORT"] = transport
                 return instance.render(2).seconds
 
             return render
 
-        ways = {"engine": ask, "node, shared memory": node("auto")}
-        shared = _turns(ways, server, options.turns)
-        instance.close()
-    with Host().load(files["org.understudy.Motion"]) as effect:  # unloading it let go of its connections
-        instance = effect.create("General", project, values={"server": address, "pack": options.pack})
-        instance.connect("Source", Footage(lambda at: frames.get(int(at)), first=1, last=3))
-        streamed = _turns({"engine": ask, "node, stream": node("stream")}, server, options.turns)
-        instance.close()
+        shared, streamed = node(addresses[0], "auto"), node(addresses[1], "stream")
+        cases = _turns({"engine": ask, "node, shared memory": shared, "node, stream": streamed}, server, options.turns)
     engine.close()
-    return [shared["engine"], shared["node, shared memory"], streamed["node, stream"]]
+    return list(cases.values())
 
 
 def _turns(ways: dict[str, Callable[[], float]], server: int, turns: int) -> dict[str, dict[str, Any]]:

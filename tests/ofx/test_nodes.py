@@ -36,6 +36,13 @@ def create(effect: Effect, service: Service, context: Any = "General", **values:
     return effect.create(context, PROJECT, values={"server": service.address, **values})
 
 
+def interpolate(service: Service, source: Path, output: Path, at: str, space: str) -> None:
+    """What the command line makes of files, by the same service."""
+    command = [sys.executable, "-m", "understudy", "interpolate", str(source), str(output), "--at", at]
+    options = ["--colorspace", space, "--server", service.address, "--no-record"]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+
+
 def clean(result: Any, instance: Instance) -> bool:
     return not result.leaked and not result.complaints and instance.persistent_message is None
 
@@ -61,11 +68,7 @@ def test_a_retime_is_the_command_lines_frame_bit_for_bit(load: Load, service: Se
         picture = moving(frame)
         assert picture is not None
         write_plate(plate(picture, frame), tmp_path / f"plate.{frame}.exr")
-    subprocess.run(
-        [sys.executable, "-m", "understudy", "interpolate", tmp_path / "plate.%04d.exr", tmp_path / "middle.exr",
-         "--at", "1002.5", "--colorspace", "ACEScg", "--server", service.address, "--no-record"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    interpolate(service, tmp_path / "plate.%04d.exr", tmp_path / "middle.exr", "1002.5", "ACEScg")
     expected = read_plate(tmp_path / "middle.exr", frame=None, colorspace="ACEScg")
     with create(load("Retime"), service, timing="Source frame", sourceFrame=1002.5) as instance:
         result = instance.render(1001, {"Source": SOURCE})
@@ -82,6 +85,30 @@ def test_a_retime_is_the_command_lines_frame_bit_for_bit(load: Load, service: Se
         both = instance.render(1001, {"Source": SOURCE}).array
         assert np.array_equal(both[..., :3], expected.take("RGB"))
         assert np.array_equal(both[..., 3], doubt[..., 0])
+
+
+def test_real_frames_retime_as_the_command_line_does(
+    load: Load, service: Service, shared_data: Path, tmp_path: Path
+) -> None:
+    space = "Linear Rec.709 (sRGB)"
+    frames = {}
+    for number in (3, 4):
+        real = read_plate(
+            shared_data / f"exr_seq_beachball/singlepart.{number:04d}.exr", frame=number, colorspace=space
+        )
+        canvas = np.zeros((real.display_window.height, real.display_window.width, 4), np.float32)
+        canvas[real.data_window.slices(real.display_window)] = real.take("RGBA")
+        frames[number] = np.ascontiguousarray(canvas[600:760, 900:1100])
+        cropped = blank_plate(frames[number], "RGBA", colorspace=space, frame=number)
+        write_plate(cropped, tmp_path / f"real.{number}.exr")
+    interpolate(service, tmp_path / "real.%d.exr", tmp_path / "middle.exr", "3.5", space)
+    expected = read_plate(tmp_path / "middle.exr", frame=None, colorspace=space)
+    values: Any = {"server": service.address, "timing": "Source frame", "sourceFrame": 3.5, "colorspace": space}
+    project = Project(width=200, height=160, first=3, last=4)
+    with load("Retime").create("General", project, values=values) as instance:
+        result = instance.render(3, {"Source": lambda time: frames.get(int(time))})
+        assert np.array_equal(result.array, expected.take("RGBA"))
+        assert clean(result, instance)
 
 
 def test_motion_asks_for_three_frames_once_each(load: Load, service: Service, engine: RemoteEngine) -> None:
