@@ -73,11 +73,7 @@ class Proxy:
         covered = data.scaled(Fraction(n))
 
         def small(image: FloatImage) -> FloatImage:
-            whole = extend(image, plate.data_window, covered)
-            mean = reduce(whole, n)
-            if np.isfinite(mean).all():
-                return mean
-            return from_headroom(reduce(whole * HEADROOM, n))  # the sum of a few of the largest floats
+            return reduce(extend(image, plate.data_window, covered), n)
 
         pixels = _resized(plate, self.kinds, small, data, Fraction(1, n))
         proxy = plate.with_pixels(pixels, data_window=data, display_window=display)
@@ -141,20 +137,13 @@ def _resized(
 ) -> FloatImage:
     """Every channel over ``target``, each kind by its rule."""
     groups = _groups(plate, kinds)
-    ids = [plate.index(name) for group in groups if group.kind is ChannelKind.ID for name in group.names]
-    mixed = [channel for channel in range(len(plate.channels)) if channel not in ids]
-    if ids:
-        pixels = np.empty((target.height, target.width, len(plate.channels)), np.float32)
-        if mixed:
-            pixels[..., as_index(mixed)] = resample(np.ascontiguousarray(plate.pixels[..., as_index(mixed)]))
-    else:
-        pixels = resample(plate.pixels)
-    if ids:
-        source = plate.data_window
-        rows = np.clip(nearest(scale, target.y, target.height) - source.y, 0, source.height - 1)
-        columns = np.clip(nearest(scale, target.x, target.width) - source.x, 0, source.width - 1)
-        # As integers: bits that look like a signaling NaN must not pass a float register.
-        pixels.view(np.uint32)[..., ids] = plate.pixels.view(np.uint32)[rows][:, columns][..., ids]
+    pixels = resample(plate.pixels)
+    for group in groups:
+        for at in (plate.index(name) for name in group.names):
+            if group.kind is ChannelKind.ID:
+                _take_nearest(pixels, target, plate, at, scale)
+            elif scale < 1 and not np.isfinite(pixels[..., at]).all():  # the sum of a few of the largest floats
+                pixels[..., at : at + 1] = from_headroom(resample(plate.pixels[..., at : at + 1] * HEADROOM))
     for group in groups:
         where = as_index([plate.index(name) for name in group.names])
         if group.kind is ChannelKind.VECTOR:
@@ -165,13 +154,22 @@ def _resized(
     return pixels
 
 
+def _take_nearest(pixels: FloatImage, target: Window, plate: Plate, channel: int, scale: Fraction) -> None:
+    """Writes a channel of the plate's samples nearest to those of ``pixels`` over ``target``, bit for bit."""
+    source = plate.data_window
+    rows = np.clip(nearest(scale, target.y, target.height) - source.y, 0, source.height - 1)
+    columns = np.clip(nearest(scale, target.x, target.width) - source.x, 0, source.width - 1)
+    # As integers: bits that look like a signaling NaN must not pass a float register.
+    pixels.view(np.uint32)[..., channel] = plate.pixels.view(np.uint32)[rows[:, None], columns, channel]
+
+
 def _scaled_outline(outline: Outline, scale: Fraction) -> Outline:
     windows = outline.data_window.scaled(scale), outline.display_window.scaled(scale)
     return replace(outline, data_window=windows[0], display_window=windows[1])
 
 
 def _length(vectors: FloatImage) -> FloatImage:
-    length: FloatImage = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=2, keepdims=True)).astype(np.float32)
+    length: FloatImage = np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))[..., None]
     return length
 
 
