@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The jobs of the demo: graph documents that anyone can render again with ``understudy render``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Job:
         frames: Output frames; empty renders all.
         title: What it does, for a person who waits.
         weight: Its share of the demo's time, about a second.
+        draft: It renders a draft of the document of that name.
     """
 
     name: str
@@ -31,15 +32,32 @@ class Job:
     frames: str
     title: str
     weight: int
+    draft: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells it from other jobs."""
+        return f"{self.name}.draft" if self.draft else self.name
 
     @property
     def command(self) -> str:
         """What to type in the demo folder to render it again."""
-        return f"understudy render graphs/{self.name}.yaml"
+        return f"understudy render graphs/{self.name}.yaml" + (" --draft" if self.draft else "")
 
 
 def make_jobs(scope: Scope) -> tuple[Job, ...]:
-    """Every job, in the order they are rendered."""
+    """Every job, in the order they are rendered: finals, then drafts of what the report shows."""
+    finals = _finals(scope)
+    frames = {"motion": scope.shown, "retime": (), "upscale": (scope.middle,), "relight": scope.relit}
+    drafts = (
+        replace(job, frames=",".join(map(str, frames[job.name])), title=f"{job.title}, draft", weight=3, draft=True)
+        for job in finals
+        if job.name in frames
+    )
+    return (*finals, *drafts)
+
+
+def _finals(scope: Scope) -> tuple[Job, ...]:
     first, middle = scope.frames[0], str(scope.middle)
     low, high = (first + 2 * (source - first) for source in scope.retime)
     lists = ((",".join(str(frame) for frame in frames)) for frames in (scope.upscale, scope.relight, scope.relit))
@@ -126,7 +144,7 @@ def write_jobs(jobs: tuple[Job, ...], folder: Path) -> dict[str, Path]:
         for name, rig in (("day", DAY), ("night", NIGHT)):
             text = rig.model_dump_json(by_alias=True, indent=2) + "\n"
             (folder / f"{name}.lights.json").write_text(text, encoding="utf-8")
-        for job in jobs:
+        for job in (job for job in jobs if not job.draft):
             document: dict[str, Any] = {"schema": "understudy.graph/1"}
             if job.frames:
                 document["frames"] = job.frames

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from understudy.contracts.errors import OutputError
-from understudy.demo.results import RoleResult
+from understudy.demo.results import DraftResult, RoleResult
 from understudy.demo.viewers import Viewers
 
 
@@ -33,12 +33,15 @@ class Facts:
     frames: int
 
 
-def write_report(out: Path, results: tuple[RoleResult, ...], viewers: Viewers, facts: Facts) -> Path:
+def write_report(
+    out: Path, results: tuple[RoleResult, ...], drafts: tuple[DraftResult, ...], viewers: Viewers, facts: Facts
+) -> Path:
     """Writes ``report.html``.
 
     Args:
         out: The demo folder.
         results: One per role.
+        drafts: One per role.
         viewers: Viewers and pictures.
         facts: What to say of the run.
 
@@ -54,6 +57,7 @@ def write_report(out: Path, results: tuple[RoleResult, ...], viewers: Viewers, f
     )
     page = environment.get_template("report.html.j2").render(
         results=results,
+        drafts=drafts,
         viewers=viewers.viewers,
         pictures=viewers.pictures,
         facts=facts,

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from understudy import __version__
@@ -14,9 +15,10 @@ from understudy.contracts.engine import NO_CONTROL, Control, Engine
 from understudy.contracts.errors import OutputError, UsageError
 from understudy.demo.files import Tick, render_shot
 from understudy.demo.jobs import make_jobs, write_jobs
+from understudy.demo.judge_drafts import judge_drafts
 from understudy.demo.judge_roles import judge_roles
 from understudy.demo.report import Facts, write_report
-from understudy.demo.results import Rendered, RoleResult, as_json
+from understudy.demo.results import DraftResult, Rendered, RoleResult, as_json
 from understudy.demo.scope import FULL, Scope
 from understudy.demo.shot import Shot
 from understudy.demo.viewers import make_viewers
@@ -72,6 +74,7 @@ def run_demo(
                 }
             )
         control.check()
+        drafts = judge_drafts(rendered, color)
         viewers = make_viewers(out, rendered, scope, color)
         tick(2, 3)
         seconds = time.monotonic() - started
@@ -83,8 +86,8 @@ def run_demo(
             ocio=color.name,
             frames=sum(len(job.frames) for job in rendered.values()),
         )
-        report = write_report(out, results, viewers, facts)
-        _write_record(out, results, facts)
+        report = write_report(out, results, drafts, viewers, facts)
+        _write_record(out, results, drafts, facts)
         tick(3, 3)
     holds = all(result.holds for result in results)
     on_event({"event": "report", "file": str(report), "seconds": round(seconds, 1), "holds": holds})
@@ -125,7 +128,7 @@ def _run_jobs(
     paths = write_jobs(jobs, out / "graphs")
     rendered: dict[str, Rendered] = {}
     for job in jobs:
-        heard = rendered[job.name] = Rendered()
+        heard = rendered[job.key] = Rendered()
         with stages.stage(job.title, job.weight) as tick:
 
             def hear(event: Event, heard: Rendered = heard, tick: Tick = tick) -> None:
@@ -136,7 +139,10 @@ def _run_jobs(
                     on_event(event)
 
             graph = load_graph(paths[job.name])
-            render_graph(graph, engine, on_event=hear, control=control, witness=Recorder())
+            frames = job.frames if job.draft else ""
+            render_graph(
+                graph, engine, frames=frames, draft=job.draft, on_event=hear, control=control, witness=Recorder()
+            )
     return rendered
 
 
@@ -159,13 +165,14 @@ class _Stages:
         self._before += weight
 
 
-def _write_record(out: Path, results: tuple[RoleResult, ...], facts: Facts) -> None:
+def _write_record(out: Path, results: tuple[RoleResult, ...], drafts: tuple[DraftResult, ...], facts: Facts) -> None:
     document = {
         "schema": SCHEMA,
         "version": facts.version,
         "seconds": round(facts.seconds, 1),
         "ocio": facts.ocio,
         "roles": [as_json(result) for result in results],
+        "drafts": [asdict(draft) for draft in drafts],
     }
     try:
         (out / _MARKER).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -142,7 +142,8 @@ class _Gallery:
 def _motion(gallery: _Gallery) -> Viewer:
     full = float(_FULL * gallery.scope.scale)
     vectors, blurred = gallery.files("motion"), gallery.files("motion", "blurred")
-    images: dict[str, list[str]] = {key: [] for key in ("plate", "found", "true", "error", "blur", "doubt")}
+    drafts = gallery.files("motion.draft")
+    images: dict[str, list[str]] = {key: [] for key in ("plate", "found", "draft", "true", "error", "blur", "doubt")}
     for frame in gallery.scope.shown:
         found = gallery.read(vectors[frame]["file"], None)
         truth = gallery.read(truth_path(gallery.out, "vectors", frame), None)
@@ -150,6 +151,8 @@ def _motion(gallery: _Gallery) -> Viewer:
         confidence = crop_to_display(found.take(("forward.confidence",)), found)[..., 0]
         images["plate"].append(gallery.plate(frame))
         images["found"].append(gallery.data(f"found.{frame}", wheel(ours, full)))
+        draft = gallery.read(drafts[frame]["file"], ("forward.u", "forward.v"))
+        images["draft"].append(gallery.data(f"found.draft.{frame}", wheel(crop_to_display(draft.pixels, draft), full)))
         images["true"].append(gallery.data(f"true.{frame}", wheel(true, full)))
         images["error"].append(gallery.data(f"error.{frame}", heat(np.hypot(*np.moveaxis(ours - true, -1, 0)), 4.0)))
         images["blur"].append(gallery.color(f"blur.{frame}", blurred[frame]["file"]))
@@ -157,6 +160,7 @@ def _motion(gallery: _Gallery) -> Viewer:
     labels = {
         "plate": "Plate",
         "found": "Vectors found",
+        "draft": "Vectors, draft",
         "true": "True vectors",
         "error": "Error (white: 4 px)",
         "blur": "Motion blur from vectors",
@@ -178,9 +182,11 @@ def _motion(gallery: _Gallery) -> Viewer:
 
 def _interpolate(gallery: _Gallery) -> Viewer:
     frames: list[tuple[str, str]] = []
-    images: dict[str, list[str]] = {key: [] for key in ("ours", "blend", "true", "doubt")}
+    images: dict[str, list[str]] = {key: [] for key in ("ours", "draft", "blend", "true", "doubt")}
+    drafts = gallery.files("retime.draft")
     for frame, event in gallery.files("retime").items():
         report = event["report"]
+        images["draft"].append(gallery.color(f"retime.draft.{frame}", drafts[frame]["file"]))
         if report["origin"] == "source":
             source = report["source_frame"]
             key = gallery.plate(source)
@@ -200,7 +206,7 @@ def _interpolate(gallery: _Gallery) -> Viewer:
         confidence = crop_to_display(made.take(("confidence.Y",)), made)[..., 0]
         images["doubt"].append(gallery.data(f"doubt.retime.{frame}", doubt_overlay(confidence)))
         frames.append((str(frame), f"made, at source time {float(time):g}"))
-    labels = {"blend": "Frame blending", "ours": "Retimed", "true": "True picture"}
+    labels = {"blend": "Frame blending", "ours": "Retimed", "draft": "Retimed, draft", "true": "True picture"}
     return Viewer(
         role="interpolate",
         width=gallery.width,
@@ -217,6 +223,7 @@ def _interpolate(gallery: _Gallery) -> Viewer:
 def _upscale(gallery: _Gallery) -> Viewer:
     plate = gallery.read(plate_path(gallery.out, gallery.scope.middle))
     ours = gallery.read(gallery.files("upscale")[gallery.scope.middle]["file"])
+    draft = gallery.read(gallery.files("upscale.draft")[gallery.scope.middle]["file"])
     other = gallery.read(gallery.files("upscale-back-projection")[gallery.scope.middle]["file"])
     truth = gallery.read(truth_path(gallery.out, "double", gallery.scope.middle))
     size = (ours.width, ours.height)
@@ -227,6 +234,7 @@ def _upscale(gallery: _Gallery) -> Viewer:
         ("nearest", "Plate, pixels doubled", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_NEAREST)),
         ("bicubic", "Bicubic (OpenCV)", cv2.resize(plate.pixels, size, interpolation=cv2.INTER_CUBIC)),
         ("ours", "Upscaled, Lanczos", ours.pixels),
+        ("draft", "Upscaled, draft", draft.pixels),
         ("other", "Upscaled, back-projection", other.pixels),
         ("true", "True picture at this size", truth.pixels),
     ):
@@ -244,14 +252,21 @@ def _upscale(gallery: _Gallery) -> Viewer:
 
 
 def _relight(gallery: _Gallery) -> Viewer:
-    files, passes = gallery.files("relight"), gallery.files("relight-passes")
-    images: dict[str, list[str]] = {key: [] for key in ("plate", "ours", "passes", "true")}
+    files, passes, drafts = (gallery.files(job) for job in ("relight", "relight-passes", "relight.draft"))
+    images: dict[str, list[str]] = {key: [] for key in ("plate", "ours", "draft", "passes", "true")}
     for frame in gallery.scope.relit:
         images["plate"].append(gallery.plate(frame))
         images["ours"].append(gallery.color(f"relit.{frame}", files[frame]["file"]))
+        images["draft"].append(gallery.color(f"relit.draft.{frame}", drafts[frame]["file"]))
         images["passes"].append(gallery.color(f"passes.{frame}", passes[frame]["file"]))
         images["true"].append(gallery.color(f"truth.relit.{frame}", truth_path(gallery.out, "relit", frame)))
-    labels = {"plate": "Plate", "ours": "Relit", "passes": "Shaded from passes alone", "true": "True render"}
+    labels = {
+        "plate": "Plate",
+        "ours": "Relit",
+        "draft": "Relit, draft",
+        "passes": "Shaded from passes alone",
+        "true": "True render",
+    }
     return Viewer(
         role="relight",
         width=gallery.width,

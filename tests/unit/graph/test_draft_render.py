@@ -255,6 +255,7 @@ def test_a_draft_under_the_name_of_a_final_is_not_published_as_one(shot: Path, e
     _render(document, engine, witness=Recorder())
     assert _drafts_found(tmp_path / "same.%04d.exr") == []
     _render(document, engine, draft=True, frames="1002")
+    assert _drafts_found(tmp_path / "same.draft.%04d.exr") == [1002]
     (tmp_path / "same.draft.1002.exr").replace(tmp_path / "same.1002.exr")
     assert _drafts_found(tmp_path / "same.%04d.exr") == [1002]
     (tmp_path / "same.provenance.json").unlink()

@@ -81,6 +81,9 @@ class WriteStep:
         self.container = container_of(Path(node.file))
         if node.container == "aces" and self.container != "exr":
             raise GraphError("an ACES container is an EXR", where=f"nodes.{name}.container")
+        # Packing takes more of a draft's time than anything else.
+        quick = "rle" if draft and self.container == "exr" and node.container == "plain" else ""
+        self._compression = node.compression or quick
         self._pattern = OutputPattern(self._file, still=True)
         self._said = {**node.model_dump(mode="json", exclude={"input", "file"}), "format": self.container}
         self._paths: dict[Frame, Path] = {}
@@ -169,7 +172,7 @@ class WriteStep:
 
         key = key_attributes(str(facts.get(KEY, "")), self.container, sidecar=beside is not None)
         options = WriteOptions(
-            compression=self.node.compression,
+            compression=self._compression,
             sample_type=self.node.sample_type or ("half" if self.node.container == "aces" else ""),
             container=self.node.container,
             metadata={**facts, **self.node.metadata, **mark, **key},
@@ -201,7 +204,7 @@ class WriteStep:
         kept, rest = self._kept(outline.channels)
         path, aces = Path(node.file), node.container == "aces"
         kind = node.sample_type or ""
-        files = [stored(outline.only(kept), path, compression=node.compression, sample_type=kind, aces=aces)]
+        files = [stored(outline.only(kept), path, compression=self._compression, sample_type=kind, aces=aces)]
         if rest and self._extras_kept:
             beside = replace(outline.only(rest), storage=Storage())
             files.append(stored(beside, path.with_suffix(".exr")))

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from understudy.graph.draft import DRAFT_HEADER
+from understudy.graph.draft import DRAFT_HEADER, is_draft_name
 from understudy.provenance.record import Record
 from understudy.publish.checks.check import Check, Finding, FrameNumber
 from understudy.publish.subject import Subject
@@ -29,7 +29,7 @@ DRAFT = Check(
     severity="error",
     family="rights",
     title="Draft frames in a final publish",
-    catches="frames of a final publish are drafts by their record or their header, or were made of drafts",
+    catches="frames of a final publish are drafts by their name, header or record, or were made of drafts",
     fix="render them again without --draft, of inputs that are no drafts",
 )
 TALENT_UNKNOWN = Check(
@@ -87,7 +87,9 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _drafts(subject: Subject) -> list[FrameNumber]:
-    """Frames that are drafts, whatever they are named."""
+    """Frames that are drafts by their name, their header or their record: one of them is enough."""
+    if is_draft_name(subject.pattern):
+        return list(subject.there)
     by_header = {
         frame for frame, look in subject.sound.items() if look.header and look.header.metadata.get(DRAFT_HEADER)
     }
