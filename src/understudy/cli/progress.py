@@ -91,6 +91,9 @@ class ProgressBar:
         reason = f" ({event['reason']})" if event["reason"] else ""
         self._print(f"frames travel by {event['name']}{reason}")
 
+    def _workers(self, event: dict[str, Any]) -> None:
+        self._print(f"{event['count']} worker{'' if event['count'] == 1 else 's'} of {event['where']}")
+
     def _color(self, event: dict[str, Any]) -> None:
         self._print(f"{event['node']}: {event['colorspace']} (by {event['rule']})")
 

@@ -9,7 +9,7 @@ import logging
 import os
 import ssl
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +25,11 @@ CONNECT_S = 20.0
 
 _CORES_PER_WORKER = 4
 _LEAST_WORKERS = 2
-_NO_PAGES: Mapping[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+_SETTINGS: Mapping[str, Any] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.deploy.lost-worker-timeout": "60s",  # a busy machine takes longer than 15 s to start a process
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +99,13 @@ class Cluster:
         client: The ``distributed.Client``.
         cores: Name of each worker that we started, to the cores it may use; empty for a cluster that was there.
         remark: What a person should know about it; empty for nothing.
+        refill: Starts workers anew that were given up; for a cluster that was there nothing.
     """
 
     client: Any
     cores: Mapping[str, tuple[int, ...]]
     remark: str = ""
+    refill: Callable[[], None] = lambda: None
 
 
 def require_dask() -> None:
@@ -180,32 +186,37 @@ def _own(workers: int) -> Iterator[Cluster]:
 
     security = _temporary_security()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    with _errors("the workers of this machine"), dask.config.set(_NO_PAGES):
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host=LOOPBACK,
-            protocol="tls://" if security else "tcp://",
-            security=security,
-            dashboard_address=f"{LOOPBACK}:0",
-            worker_dashboard_address=f"{LOOPBACK}:0",
-            memory_limit=0,  # Dask's limit counts results that wait; what a frame takes is no such thing
-            silence_logs=logging.CRITICAL,
-        )
-    try:
+    with dask.config.set(_SETTINGS):
         with _errors("the workers of this machine"):
-            client = Client(cluster, set_as_default=False, name="understudy", timeout=CONNECT_S)
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host=LOOPBACK,
+                protocol="tls://" if security else "tcp://",
+                security=security,
+                dashboard_address=f"{LOOPBACK}:0",
+                worker_dashboard_address=f"{LOOPBACK}:0",
+                memory_limit=0,  # Dask's limit counts results that wait; what a frame takes is no such thing
+                silence_logs=logging.CRITICAL,
+            )
         try:
-            shares = core_shares(cores, workers) if cores else []
-            names = {str(name): share for name, share in enumerate(shares)}
-            yield Cluster(client=client, cores=names, remark="" if security else _UNGUARDED)
+            with _errors("the workers of this machine"):
+                client = Client(cluster, set_as_default=False, name="understudy", timeout=CONNECT_S)
+            try:
+                shares = core_shares(cores, workers) if cores else []
+                yield Cluster(
+                    client=client,
+                    cores={str(name): share for name, share in enumerate(shares)},
+                    remark="" if security else _UNGUARDED,
+                    refill=lambda: cluster.scale(workers),
+                )
+            finally:
+                with suppress(Exception):
+                    client.close()
         finally:
             with suppress(Exception):
-                client.close()
-    finally:
-        with suppress(Exception):
-            cluster.close(timeout=5)
+                cluster.close(timeout=5)
 
 
 _UNGUARDED = "the workers are reached without a certificate, by others on this machine too: pip install cryptography"

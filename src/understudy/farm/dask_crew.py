@@ -33,11 +33,15 @@ class Crew:
     Args:
         client: The ``distributed.Client``.
         job: The job as its workers are told, JSON types alone; ``token`` names it.
+        refill: Called while fewer of our own workers are there than were started.
         patience_s: How long it waits for workers.
     """
 
-    def __init__(self, client: Any, job: Mapping[str, Any], *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, client: Any, job: Mapping[str, Any], refill: Callable[[], None], *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._client = client
+        self._refill = refill
         self._job = job
         self._patience_s = patience_s
         self._asking: Future[Answers] | None = None
@@ -88,6 +92,8 @@ class Crew:
         if at_once or time.monotonic() - self._looked > _LOOK_S:
             there = set(self._client.nthreads())
             self._looked = time.monotonic()
+            if len(there) < len(self._job["cores"]):
+                self._refill()  # Dask starts one anew that was killed, but not one that was killed while it started
             self._able &= there
             self._asked &= there
             new = sorted(there - self._asked)

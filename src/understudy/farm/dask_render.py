@@ -23,6 +23,7 @@ from understudy.farm.chunks import are_scattered, chunks
 from understudy.farm.dask_cluster import Cluster, Place, open_cluster, require_dask
 from understudy.farm.dask_files import proofs
 from understudy.farm.dask_tally import Tally
+from understudy.frames.atomic import sweep
 from understudy.frames.sequence import format_frames
 from understudy.graph.document import Graph
 from understudy.graph.events import Event, Listener
@@ -110,29 +111,35 @@ def render_on_dask(
     else:
         if done:
             render_here(format_frames(done))
-        with open_cluster(place) as cluster, proofs(*files_to_prove(graph)) as files:
+        inputs, written = files_to_prove(graph)
+        with open_cluster(place) as cluster, proofs(inputs, written) as files:
             if cluster.remark:
                 listener({"event": "warning", "node": "", "frame": None, "message": cluster.remark})
             said = _described(graph, job, frames, cluster, files, draft=draft, policy=policy)
-            _Shared(cluster.client, said, tally, control).render(todo, chunk)
+            shared = _Shared(cluster, said, tally, control)
+            shared.render(todo, chunk)
+        if shared.deaths:
+            for folder in {path.parent for path in written}:
+                sweep(folder, again=True)
     tally.finish()
 
 
 class _Shared:
     """The part of a job that workers render."""
 
-    def __init__(self, client: Any, job: Mapping[str, Any], tally: Tally, control: Control) -> None:
+    def __init__(self, cluster: Cluster, job: Mapping[str, Any], tally: Tally, control: Control) -> None:
         from understudy.farm.dask_crew import Crew
 
-        self._client = client
+        self._client = cluster.client
         self._token = str(job["token"])
         self._tally = tally
         self._control = control
-        self._crew = Crew(client, job)
+        self._crew = Crew(cluster.client, job, cluster.refill)
         self._told: SimpleQueue[Event] = SimpleQueue()
         self._flying: dict[str, _Flight] = {}
         self._again: deque[_Chunk] = deque()
         self._number = 0
+        self.deaths = 0
         self._ended: dict[str, Event] = {}
 
     def render(self, frames: Sequence[int], size: int) -> None:
@@ -143,6 +150,8 @@ class _Shared:
         whole = False
         try:
             self._crew.muster(self._control)
+            where = self._client.scheduler.address
+            self._tally.hear({"event": "workers", "count": len(self._crew.able), "where": where})
             self._share_out(map(_Chunk, _parts(frames, size, len(self._crew.able))))
             whole = True
         finally:
@@ -229,6 +238,7 @@ class _Shared:
         for key in [key for key, flight in self._flying.items() if flight.worker not in able]:
             flight = self._flying.pop(key)
             self._client.cancel([flight.future])
+            self.deaths += 1
             self._again.append(flight.chunk.after_a_death())
 
 

@@ -200,8 +200,10 @@ def seat_of(job: Mapping[str, Any]) -> Seat:
     from understudy.color.config import ColorConfig
     from understudy.contracts.errors import ColorspaceError
     from understudy.farm.dask_files import require_files
+    from understudy.frames.atomic import sweep
     from understudy.graph.parsing import parse_graph
     from understudy.graph.pins import pin_packs
+    from understudy.graph.reach import files_to_prove
     from understudy.graph.rights import judged
     from understudy.packs.policy import find_policy, parse_policy
     from understudy.provenance.scene import full_pin
@@ -224,6 +226,8 @@ def seat_of(job: Mapping[str, Any]) -> Seat:
         packs = pin_packs(graph, judged(engine.info(), policy), draft=job["draft"])
         _require_pins({node: full_pin(pack) for node, pack in packs.items()}, job["packs"])
         require_files(job["files"])
+        for path in files_to_prove(graph)[1]:
+            sweep(path.parent)  # the worker that was here before may have been killed
     except BaseException:
         engine.close()
         raise

@@ -45,7 +45,7 @@ class Tally:
                 if said not in self._warnings:
                     self._warnings.add(said)
                     self._listener(event)
-            case "step" | "timings":
+            case "step" | "timings" | "workers":
                 self._listener(event)
 
     def add(self, facts: Mapping[str, Any]) -> None:

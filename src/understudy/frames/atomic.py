@@ -137,14 +137,14 @@ def failure(path: Path, error: OSError) -> OutputError:
     return OutputError(f"can't be written ({reason})", where=str(path), fix="check the folder and its permissions")
 
 
-def sweep(folder: Path) -> None:
-    """Removes what writers left behind when they were killed, once per folder and process.
+def sweep(folder: Path, *, again: bool = False) -> None:
+    """Removes what writers left behind when they were killed, once per folder and process, or ``again``.
 
     Those of this host whose process is gone; those of others, of whose processes nothing is known here, after a day.
     """
     key = os.path.realpath(folder)
     with _sweep_lock:
-        if key in _swept:
+        if key in _swept and not again:
             return
         _swept.add(key)
     with suppress(OSError):

@@ -11,6 +11,7 @@ Event = dict[str, Any]
 event      further keys
 =========  ==========================================================================================================
 transport  ``name`` (how frames travel to ``--server``: ``shared-memory``, ``stream``), ``reason`` (why not faster)
+workers    ``count``, ``where``: Dask workers that were found fit to render, and their scheduler
 start      ``frames`` (count), ``graph`` (digest), ``ocio`` (config name), ``draft``
 plan       ``node`` (the write), ``state`` (``done``, ``missing``, ``damaged``, ``stale``, ``unknown``), ``frames``,
            ``count``, ``why``: outputs that stand alike; all but those that are done are made
