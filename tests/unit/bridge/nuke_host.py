@@ -241,6 +241,7 @@ class NukeHost:
             pixels, names = source.picture(frame)
             spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], oiio.FLOAT)
             spec.channelnames = names
+            spec["DateTime"] = "2026:01:01 00:00:00"  # OIIO would put the time of day into the file
             path = node["file"].evaluate() % frame
             out = oiio.ImageOutput.create(path)
             assert out.open(path, spec), out.geterror()

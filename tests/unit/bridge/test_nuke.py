@@ -295,6 +295,11 @@ def test_a_bake_in_the_terminal_equals_the_command(
     plate = read_plate(Path(node.node("Tap")["file"].evaluate() % 1001), frame=1001, colorspace="ACEScg")
     assert np.array_equal(plate.take(("R", "G", "B")), picture(1001)[0]), "the tap keeps every bit"
     assert result(node, 1001).pixels.shape == (64, 96, 3)
+    file = Path(node.node("Result")["file"].evaluate() % 1001)
+    before = file.stat().st_mtime_ns
+    node.press("bake")
+    assert host.rendered == [1001, 1002, 1001, 1002]
+    assert file.stat().st_mtime_ns == before, "what reached the node is the same, so nothing is computed"
     assert main([str(script), "1001-1002", "Nobody"]) == 1
     assert "has these Understudy nodes: UnderstudyUpscale" in capsys.readouterr().out
 
