@@ -76,8 +76,9 @@ def run_graph(
     no_record: bool = False,
     part: str = "",
     cache_gb: float | None = None,
+    remarks: Sequence[str] = (),
 ) -> None:
-    """Renders a graph and tells a person or a program how it goes.
+    """Renders a graph and tells a person or a program how it goes; ``remarks`` go among the warnings of its record.
 
     Raises:
         UnderstudyError: The render is refused or failed.
@@ -123,6 +124,9 @@ def run_graph(
         with JsonLines() if as_json else ProgressBar(verbose=verbose) as listener:
             if server:
                 _tell_transport(engine, listener.hear)
+            recorder = Recorder(rules.document.record.source_types if rules else None)
+            for remark in remarks:
+                recorder.hear({"event": "warning", "message": remark})
             render_graph(
                 graph,
                 engine,
@@ -132,7 +136,7 @@ def run_graph(
                 on_event=listener.hear,
                 control=control,
                 policy=rules,
-                witness=Recorder(rules.document.record.source_types if rules else None),
+                witness=recorder,
                 part=part,
                 cache=default_cache(cache_gb),
             )

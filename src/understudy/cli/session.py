@@ -32,6 +32,7 @@ def save(
     graph: Annotated[Path, typer.Argument(metavar="GRAPH.yaml", help="A graph document (understudy.graph/1).")],
     to: Annotated[Path, typer.Option("--to", metavar="FILE.session", help="The file to write.")],
     frames: o.Frames = "",
+    draft_scale: o.DraftScale = "",
     with_results: Annotated[
         bool, typer.Option("--with-results", help="Put the drafts that are done into the file.")
     ] = False,
@@ -58,6 +59,7 @@ def save(
             to,
             engine,
             frames=frames,
+            draft_scale=draft_scale,
             with_results=with_results,
             variables=pairs(var, "--var"),
             policy=rules,
@@ -158,6 +160,11 @@ def resume(
         cache_gb=cache_gb,
         rights=rights,
         no_record=no_record,
+        remarks=[
+            f"not as in the session {file.name}: {one}"
+            for one in differences
+            if one.about == "pack" and (draft or not all(node.endswith(" in drafts") for node in one.nodes))
+        ],
     )
 
 

@@ -14,6 +14,7 @@ from understudy import __version__
 from understudy.contracts.engine import Engine
 from understudy.contracts.errors import PackError, RightsError, UnreadableFileError, UsageError
 from understudy.graph.document import Graph, Lock
+from understudy.graph.draft import with_draft_scale
 from understudy.graph.events import Listener
 from understudy.graph.graph_text import graph_text
 from understudy.graph.ledger import Ledger, default_ledger
@@ -38,6 +39,7 @@ def save_session(
     engine: Engine,
     *,
     frames: str = "",
+    draft_scale: str = "",
     with_results: bool = False,
     variables: Mapping[str, str] | None = None,
     policy: ShowPolicy | None = None,
@@ -50,6 +52,7 @@ def save_session(
         target: The session's file.
         engine: Tells its packs.
         frames: The chosen frames; empty takes the graph's, or all.
+        draft_scale: Another scale of drafts than the graph's, for the session too; empty for the graph's.
         with_results: Drafts that are done go into the file.
         variables: Name to folder: what paths are to start at, beside the variables that the document itself uses.
         policy: The show's.
@@ -63,6 +66,8 @@ def save_session(
     """
     require_name(target)
     graph, folder = with_absolute_files(load_graph(graph_file)), graph_file.resolve().parent
+    if draft_scale:
+        graph = with_draft_scale(graph, draft_scale, draft=True)
     roots = Roots(_named(variables or {}) | _used_in(graph_file), str(folder))
     tell = listener or (lambda _event: None)
     asked = frames or graph.frames

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from understudy.cli.main import app
 from understudy.color.config import ColorConfig
 from understudy.contracts.errors import MissingFileError, PackNotFoundError, PinMismatchError, UsageError
 from understudy.graph.render import render_graph
@@ -151,3 +153,26 @@ def test_a_folder_nobody_knows_is_asked_for_and_outputs_go_where_one_says(tmp_pa
         assert here.writes()["out"].file == str(tmp_path / "new" / "out" / "sh.%04d.exr")
     with pytest.raises(UsageError, match=r"name it plate\.session"):
         save_session(tmp_path / "there" / "shot.yaml", tmp_path / "plate.exr", engine)
+
+
+def test_the_record_tells_of_packs_that_are_not_the_sessions(tmp_path: Path, engine: LocalEngine) -> None:
+    graph = write_shot(tmp_path / "shot")
+    save_session(graph, tmp_path / "shot" / "sh.session", engine, draft_scale="1/4")
+
+    def pins(document: Any) -> None:
+        document["packs"][0]["pin"] = f"lanczos@0.9.0#{'0' * 64}"
+
+    other = rewritten(tmp_path / "shot" / "sh.session", tmp_path / "shot" / "old.session", session=pins)
+    with SessionFile(other) as file:
+        assert str(file.graph.draft.scale) == "1/4"
+    with pytest.raises(PinMismatchError, match="say --use-installed-packs"):
+        resume(other)
+    assert not (tmp_path / "shot" / "out").exists()
+    resume(other, "--use-installed-packs", "--frames", "1001")
+    record = read_record(next((tmp_path / "shot" / "out").glob("*.provenance.json")))
+    (warning,) = next(iter(record.jobs.values())).warnings
+    assert warning.startswith("not as in the session old.session: pack lanczos (big): lanczos@0.9.0#")
+
+
+def resume(file: Path, *options: str) -> None:
+    typer.main.get_command(app)(["session", "resume", str(file), *options], standalone_mode=False)
