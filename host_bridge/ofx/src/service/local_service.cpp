@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/local_service.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -83,6 +84,17 @@ std::vector<char *> child_environment() {
   return kept;
 }
 
+// The host's files are not the service's. Not closefrom: hosts run on systems whose libc is older than it (2.34).
+void close_others(posix_spawn_file_actions_t &files, int first) {
+  DIR *open = opendir("/proc/self/fd");
+  if (open == nullptr) return;
+  while (const dirent *entry = readdir(open)) {
+    const int number = std::atoi(entry->d_name);
+    if (number >= first) posix_spawn_file_actions_addclose(&files, number);
+  }
+  closedir(open);
+}
+
 // Through a shell that leaves at once: the service is nobody's child here, and none of our code runs after the fork.
 // It inherits `life`, a locked file, and so the lock is free again when it has ended.
 void spawn(const std::string &program, const Address &address, const std::string &log, int life) {
@@ -97,7 +109,7 @@ void spawn(const std::string &program, const Address &address, const std::string
   posix_spawn_file_actions_adddup2(&files, 0, 1);
   posix_spawn_file_actions_adddup2(&files, 0, 2);
   posix_spawn_file_actions_adddup2(&files, life, 3);
-  posix_spawn_file_actions_addclosefrom_np(&files, 4);  // the host's files are not the service's
+  close_others(files, 4);
   sigset_t none, all;
   sigemptyset(&none);
   sigfillset(&all);
