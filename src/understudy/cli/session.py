@@ -76,7 +76,7 @@ def save(
         _line({**event, "variables": variables})
         return
     total = sum(one.quality == "final" for one in session.outputs)
-    stand = f"of {total} frames {done['final']} stand in final quality, {done['draft']} as drafts"
+    stand = f"{done['final']} of {total} outputs stand, {done['draft']} of its draft's"
     typer.echo(f"{to}: {stand}; {drafts} drafts in the file ({size / 1e6:.1f} MB)")
     for name, folder in variables.items():
         typer.echo(f"${name} is {folder}")
