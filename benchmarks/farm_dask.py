@@ -93,6 +93,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.turns < 3:
         parser.error("a median needs three turns at least")
+    if options.frames % (2 * options.chunk):
+        parser.error("two workers need as many chunks each: frames that --chunk divides an even number of times")
     return options
 
 
