@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from understudy.contracts.engine import NO_CONTROL, Engine, EngineInfo, PackInfo
-from understudy.graph.document import Graph, Lock
+from understudy.graph.document import Graph, Lock, RoleNode
 from understudy.graph.events import Listener
 from understudy.graph.ledger import Ledger, default_ledger
 from understudy.graph.paths import with_absolute_files
@@ -73,7 +73,11 @@ def settle(
 def _pins(graph: Graph, info: EngineInfo, packs: Mapping[str, PackInfo], *, draft: bool) -> tuple[str, ...]:
     """Every pack that is asked for on the way: a draft's stand-in is found by way of the pack that names it."""
     taken = [*packs.values()]
-    if draft:
+    drafts = [name for name, node in graph.nodes.items() if isinstance(node, RoleNode) and node.quality == "draft"]
+    if draft or drafts:
+        finals = {name: graph.nodes[name].model_copy(update={"quality": "final"}) for name in drafts}
         unjudged = replace(info, packs=tuple(replace(pack, refused="") for pack in info.packs))
-        taken += pin_packs(graph, unjudged, draft=False).values()
+        taken += pin_packs(
+            graph.model_copy(update={"nodes": {**graph.nodes, **finals}}), unjudged, draft=False
+        ).values()
     return tuple(sorted({f"{one.pin.id}@{one.pin.version}#{one.pin.sha256}" for one in taken}))

@@ -14,6 +14,7 @@ from shots import Job, make_job
 from understudy.cli.main import app
 from understudy.frames.sequence import parse_frames
 from understudy.graph.parsing import load_graph
+from understudy.graph.prepare import survey_graph
 from understudy.graph.render import render_graph
 from understudy.roles.engine import LocalEngine
 
@@ -56,6 +57,18 @@ def test_the_graph_that_is_sent_names_packs_and_config_and_means_the_same(job: J
     assert sent.config.startswith("ocio://")
     assert {pin.partition("@")[0] for pin in sent.lock.packs} >= {"dis-draft", "lanczos", "shape-from-shading"}
     assert all(len(pin.partition("#")[2]) == 64 for pin in sent.lock.packs)
+
+
+def test_a_node_that_is_a_draft_alone_is_found_on_the_farm_too(job: Job, tmp_path: Path) -> None:
+    document: dict[str, Any] = yaml.safe_load(job.graph.read_text())
+    for node in document["nodes"].values():
+        if node["type"] == "motion":
+            node |= {"quality": "draft", "pack": "dis-good"}
+    job.graph.write_text(yaml.safe_dump(document))
+    submit(str(job.graph), "--to", "command", "--out", str(tmp_path / "farm"))
+    sent = load_graph(tmp_path / "farm" / "graph.yaml")
+    assert {pin.partition("@")[0] for pin in sent.lock.packs} >= {"dis-draft", "dis-good"}
+    survey_graph(sent, LocalEngine())
 
 
 def test_parts_on_a_farm_make_the_bytes_of_one_render(job: Job, tmp_path: Path) -> None:
