@@ -139,10 +139,9 @@ def _run_jobs(
                     on_event(event)
 
             graph = load_graph(paths[job.name])
-            frames = job.frames if job.draft else ""
-            render_graph(
-                graph, engine, frames=frames, draft=job.draft, on_event=hear, control=control, witness=Recorder()
-            )
+            if job.draft and job.frames:  # its record promises these frames and no more
+                graph = graph.model_copy(update={"frames": job.frames})
+            render_graph(graph, engine, draft=job.draft, on_event=hear, control=control, witness=Recorder())
     return rendered
 
 
