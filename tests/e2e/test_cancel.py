@@ -111,4 +111,6 @@ def test_a_call_that_can_not_be_stopped_ends_all_the_same(tmp_path: Path, signal
         events = [json.loads(line) for line in process.stdout]
     assert events[-1]["exit_code"] == 130
     assert sorted(path.name for path in (tmp_path / "out").glob("*.exr")) == ["copy.1001.exr"]
-    assert list((tmp_path / "out").glob(".understudy-*")) == []
+    # a journal may stay: the next render puts what it says of the whole frame on record
+    left = [path.name for path in (tmp_path / "out").glob(".understudy-*")]
+    assert [name for name in left if not name.startswith(".understudy-journal-")] == []

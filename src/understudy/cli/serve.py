@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -164,28 +165,29 @@ def serve(
         )
         for name in settings.engine.devices
     ]
-    for engine in engines:
-        engine.watch()
-    service = Service(
-        engines,
-        settings.listen.addresses,
-        limits=settings.limits,
-        queue=settings.queue,
-        reflection=settings.listen.reflection,
-        anywhere=settings.listen.insecure_anywhere,
-        tls=settings.tls,
-        access=settings.access,
-        files=settings.files,
-        watch=settings.watch,
-        inference=settings.inference,
-    )
-    service.start()
-    _say(service.addresses, service.status_url, as_json=as_json)
-    stop.wait(lambda: exit_when_idle is not None and service.idle_s >= exit_when_idle)
-    if service.stop():
+    with ExitStack() as closing:
         for engine in engines:
-            engine.close()
-        return
+            closing.callback(engine.close)
+            engine.watch()
+        service = Service(
+            engines,
+            settings.listen.addresses,
+            limits=settings.limits,
+            queue=settings.queue,
+            reflection=settings.listen.reflection,
+            anywhere=settings.listen.insecure_anywhere,
+            tls=settings.tls,
+            access=settings.access,
+            files=settings.files,
+            watch=settings.watch,
+            inference=settings.inference,
+        )
+        service.start()
+        _say(service.addresses, service.status_url, as_json=as_json)
+        stop.wait(lambda: exit_when_idle is not None and service.idle_s >= exit_when_idle)
+        if service.stop():
+            return
+        closing.pop_all()
     # A model is in the middle of a tile and can't be interrupted; waiting for it would outlast the one who stops us.
     sys.stdout.flush()
     sys.stderr.flush()

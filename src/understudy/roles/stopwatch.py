@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from understudy.contracts.engine import NO_CONTROL, Control, Engine, EngineInfo
 from understudy.contracts.jobs import RoleRequest, RoleResult
@@ -75,20 +75,31 @@ class Stopwatch:
         if self._pictures:
             self.took("disk", label, raw_bytes / 1e6, nbytes / 1e6)
 
-    def role_took(self, request: RoleRequest, result: RoleResult, seconds: float) -> None:
+    def role_took(self, request: RoleRequest, result: RoleResult, seconds: float, load_s: float) -> None:
         """Learns what a request took.
 
         Args:
             request: What was asked.
-            result: The answer; what it says of time to load models does not count for the role.
+            result: The answer.
             seconds: All of it.
+            load_s: Of these, to load models; they do not count for the role.
         """
         if self._costs is None or not self.times_roles:
             return
-        device, load_s = result.report.get("device", ""), result.report.get("load_s", 0.0)
+        device = result.report.get("device", "")
         self._costs.observe(workload_of_request(request), result.pack, str(device), max(0.0, seconds - load_s))
         if load_s:
             self._costs.observe_other("load", result.pack.id, 1.0, load_s)
+
+
+def without_load(result: RoleResult) -> tuple[RoleResult, float]:
+    """A result that says nothing of the time it took to load models, and these seconds.
+
+    They are a fact of the process and not of the frame: records, which hold reports, say the same of the same work.
+    """
+    load_s = result.report.get("load_s", 0.0)
+    kept = {name: value for name, value in result.report.items() if name != "load_s"}
+    return replace(result, report=kept), load_s
 
 
 class TimedEngine:
@@ -114,8 +125,8 @@ class TimedEngine:
             UnderstudyError: Whatever the engine raises.
         """
         with self._stopwatch.span() as span:
-            result = self._engine.run(request, control)
-        self._stopwatch.role_took(request, result, span.seconds)
+            result, load_s = without_load(self._engine.run(request, control))
+        self._stopwatch.role_took(request, result, span.seconds, load_s)
         return result
 
     def close(self) -> None:

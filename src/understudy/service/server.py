@@ -146,13 +146,14 @@ class Service:
             from grpc_reflection.v1alpha import reflection
 
             reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        self.addresses = tuple(_bind(server, address, self._tls) for address in self._wanted)
-        if self._inference is not None:
-            self._inference.listening(tuple(Address.parse(address).port for address in self.addresses))
         try:
+            self.addresses = tuple(_bind(server, address, self._tls) for address in self._wanted)
+            if self._inference is not None:
+                self._inference.listening(tuple(Address.parse(address).port for address in self.addresses))
             self._watching.start(self.addresses, self._servicer.queue, self._servicer.admission)
         except UsageError:
             server.stop(None)
+            self._servicer.shut_down(0.0)  # its workers would outlive what they work with
             raise
         server.start()
         self._server = server
