@@ -37,10 +37,12 @@ def _judged(role: str, final: Rendered, draft: Rendered, judge: Judge) -> DraftR
     pictures = "blurred" if role == "motion" else "out"
     close, shifts = [], []
     finals = _files(final, pictures)
-    for frame, file in _files(draft, pictures).items():
+    drawn = _files(draft, pictures)
+    for frame in _some(drawn):
+        file = drawn[frame]
         a, b = (_read(each, RGB) for each in (finals[frame], file))
         close.append(judge.compare(b, a)[0])
-        shifts.append(float(np.hypot(*displacement(*(judge.display(_middle(each)).mean(axis=-1) for each in (a, b))))))
+        shifts.append(float(np.hypot(*displacement(*(judge.log(_middle(each)).mean(axis=-1) for each in (a, b))))))
     misses = f"{np.mean(close):.1f} dB"
     if role == "motion":
         vectors = _files(final, "out")
@@ -59,6 +61,11 @@ def _judged(role: str, final: Rendered, draft: Rendered, judge: Judge) -> DraftR
     )
 
 
+def _some(frames: Mapping[int, Any]) -> list[int]:
+    """The first and the last frame: a display view is slow."""
+    return sorted({min(frames), max(frames)})
+
+
 def _files(rendered: Rendered, node: str) -> dict[int, Any]:
     return {event["frame"]: event["file"] for event in rendered.frames if event["node"] == node}
 
@@ -68,7 +75,7 @@ def _read(file: str, channels: tuple[str, ...]) -> FloatImage:
 
 
 def _middle(picture: FloatImage) -> FloatImage:
-    """No more of a picture than the plate's size: a display view is slow."""
+    """No more of a picture than the plate's size."""
     height, width = min(HEIGHT, picture.shape[0]), min(WIDTH, picture.shape[1])
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     return np.ascontiguousarray(picture[top : top + height, left : left + width])

@@ -41,9 +41,9 @@ FULL = Scope(
     frames=tuple(range(FIRST, LAST + 1)),
     scale=Fraction(1),
     motion=(1006, 1017),
-    retime=(1010, 1014),
-    upscale=(1012, 1018),
-    relight=(*range(FIRST, LAST, 2), 1012, LAST),
+    retime=(1010, 1013),
+    upscale=(1012,),
+    relight=(*range(FIRST, LAST, 4), 1012, LAST),
     relit=(FIRST, 1012, LAST),
     shown=(1007, 1012, 1016),
 )

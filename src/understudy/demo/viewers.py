@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each viewer of the report shows: frames, and layers to wipe between."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 from understudy.color.config import ColorConfig
+from understudy.contracts.cores import available_cores
 from understudy.contracts.plate import FloatImage, Plate
 from understudy.demo.files import plate_path, truth_path
 from understudy.demo.geometry import HEIGHT, WIDTH
@@ -96,21 +98,25 @@ def make_viewers(out: Path, rendered: Mapping[str, Rendered], scope: Scope, colo
     Raises:
         InputError: A frame that was written can't be read back.
     """
-    gallery = _Gallery(out, rendered, scope, color)
-    viewers = {
-        "motion": _motion(gallery),
-        "interpolate": _interpolate(gallery),
-        "upscale": _upscale(gallery),
-        "relight": _relight(gallery),
-    }
-    return Viewers(viewers=viewers, pictures=gallery.pictures)
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="picture") as pool:
+        gallery = _Gallery(out, rendered, scope, color, pool)
+        viewers = {
+            "motion": _motion(gallery),
+            "interpolate": _interpolate(gallery),
+            "upscale": _upscale(gallery),
+            "relight": _relight(gallery),
+        }
+        return Viewers(viewers=viewers, pictures=gallery.made())
 
 
 class _Gallery:
-    def __init__(self, out: Path, rendered: Mapping[str, Rendered], scope: Scope, color: ColorConfig) -> None:
+    def __init__(
+        self, out: Path, rendered: Mapping[str, Rendered], scope: Scope, color: ColorConfig, pool: ThreadPoolExecutor
+    ) -> None:
         self.out, self.scope = out, scope
         self.width, self.height = int(WIDTH * scope.scale), int(HEIGHT * scope.scale)
-        self.pictures: dict[str, str] = {}
+        self._pool = pool
+        self._pictures: dict[str, Future[str]] = {}
         self._rendered = rendered
         self._color = color
 
@@ -122,18 +128,31 @@ class _Gallery:
 
     def color(self, key: str, file: str | Path) -> str:
         """A color picture of a file, under its key; made once."""
-        if key not in self.pictures:
-            plate = self.read(file)
-            self.show(key, crop_to_display(plate.pixels, plate))
+        if key not in self._pictures:
+            self._later(key, lambda: self._of_file(file))
         return key
 
     def show(self, key: str, rgb: FloatImage) -> str:
-        self.pictures[key] = data_uri(self._color.to_display(np.ascontiguousarray(rgb), COLORSPACE))
+        self._later(key, lambda: self._seen(rgb))
         return key
 
     def data(self, key: str, picture: FloatImage) -> str:
-        self.pictures[key] = data_uri(picture)
+        self._later(key, lambda: data_uri(picture))
         return key
+
+    def made(self) -> dict[str, str]:
+        """Every picture, once all are made; display views and their encoding use every core."""
+        return {key: picture.result() for key, picture in self._pictures.items()}
+
+    def _later(self, key: str, make: Callable[[], str]) -> None:
+        self._pictures[key] = self._pool.submit(make)
+
+    def _seen(self, rgb: FloatImage) -> str:
+        return data_uri(self._color.to_display(np.ascontiguousarray(rgb), COLORSPACE))
+
+    def _of_file(self, file: str | Path) -> str:
+        plate = self.read(file)
+        return self._seen(crop_to_display(plate.pixels, plate))
 
     def plate(self, frame: int) -> str:
         return self.color(f"plate.{frame}", plate_path(self.out, frame))
