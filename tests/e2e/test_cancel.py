@@ -18,6 +18,8 @@ import pytest
 from proof.exact_pack import PACK_ID, write_pack
 from shots import Job, make_job, write_plates
 from understudy.cli.cancel import GRACE_S
+from understudy.provenance.journal import read_journals
+from understudy.provenance.record_file import find_records, read_record
 
 pytestmark = pytest.mark.e2e
 
@@ -111,6 +113,9 @@ def test_a_call_that_can_not_be_stopped_ends_all_the_same(tmp_path: Path, signal
         events = [json.loads(line) for line in process.stdout]
     assert events[-1]["exit_code"] == 130
     assert sorted(path.name for path in (tmp_path / "out").glob("*.exr")) == ["copy.1001.exr"]
-    # a journal may stay: the next render puts what it says of the whole frame on record
-    left = [path.name for path in (tmp_path / "out").glob(".understudy-*")]
-    assert [name for name in left if not name.startswith(".understudy-journal-")] == []
+    out = tmp_path / "out"
+    left = {path.name for path in out.glob(".understudy-*")}
+    journals = {name for name in left if name.startswith(".understudy-journal-")}
+    assert left == journals, "of the half written nothing is left"
+    recorded = {frame for record in find_records(out) for frame in read_record(record).by_frame}
+    assert recorded | read_journals(out, "copy.%04d.exr").keys() == {1001}, "what is known of the whole frame is kept"

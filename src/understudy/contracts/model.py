@@ -236,6 +236,7 @@ class PackedModel:
         providers: ONNX Runtime's execution providers in use; empty for Python packs.
         precision: What it computes in.
         draft_precision: What it computes drafts in, where that is something else.
+        libraries: Modules that decide what it computes.
     """
 
     manifest: PackManifest
@@ -248,3 +249,4 @@ class PackedModel:
     providers: tuple[str, ...] = ()
     precision: str = "float32"
     draft_precision: str = ""
+    libraries: frozenset[str] = frozenset()

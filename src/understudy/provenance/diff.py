@@ -104,7 +104,7 @@ def _color(job: Job) -> dict[str, Any]:
 def _machines(job: Job) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for one in job.environments:
-        for name, value in {**one.versions, "device": one.device, "platform": one.platform}.items():
+        for name, value in {**one.versions, **one.runtimes, "device": one.device, "platform": one.platform}.items():
             known = found.setdefault(name, [])
             if value not in known:
                 known.append(value)

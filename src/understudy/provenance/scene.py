@@ -2,7 +2,6 @@
 """What a record tells of a job, taken from the graph that is rendered and from who renders it."""
 
 import platform
-import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +26,6 @@ from understudy.provenance.source_types import SourceTypes, strongest
 from understudy.runtimes.machine import instructions, processor
 
 _LIBRARIES = ("numpy", "OpenImageIO", "opencolorio", "OpenEXR", "opencv-python-headless")
-_RUNTIMES = ("onnxruntime", "openvino", "torch")
 
 
 def job_of(scene: Scene, node: str, types: SourceTypes, *, frames: str, output: str) -> Job:
@@ -190,7 +188,7 @@ def _environment(scene: Scene, frames: str, above: Iterable[str]) -> Environment
     versions = {"understudy": __version__, "python": platform.python_version()}
     if scene.engine.version != __version__:
         versions["understudy engine"] = scene.engine.version
-    for name in (*_LIBRARIES, *(name for name in _RUNTIMES if name in sys.modules)):
+    for name in _LIBRARIES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -24,7 +24,8 @@ from understudy.roles.pack_settings import PackSettings
 from understudy.roles.residency import Residency
 from understudy.roles.resident import Resident, load_resident
 from understudy.roles.upkeep import Upkeep
-from understudy.runtimes.machine import gpu_name, instructions, processor, runtimes
+from understudy.runtimes.libraries import versions_of
+from understudy.runtimes.machine import gpu_name, instructions, processor
 from understudy.runtimes.providers import onnx_providers
 from understudy.runtimes.vram import gpu_index
 
@@ -240,5 +241,5 @@ class _Tools:
             "processor": processor(),
             "instructions": instructions(),
             "gpu": ", ".join(dict.fromkeys(filter(None, gpus))),
-            "runtimes": runtimes(),
+            "runtimes": versions_of(frozenset().union(*(packed.libraries for packed in self._packed))),
         }

@@ -154,6 +154,7 @@ def _packed(pack: Pack, loaded: LoadedModel) -> PackedModel:
         providers=loaded.providers,
         precision=loaded.precision,
         draft_precision=loaded.draft_precision,
+        libraries=loaded.libraries,
         run=run,
         tensors=_OneAtATime(loaded.tensors, lock),
         settle=settle,

@@ -14,6 +14,7 @@ from understudy.contracts.manifest import PackManifest
 from understudy.contracts.model import BatchModel, Call, Model, TensorModel, Tensors
 from understudy.contracts.plate import FloatImage
 from understudy.runtimes.hwc_tensors import HwcTensors
+from understudy.runtimes.libraries import libraries_of
 from understudy.runtimes.outputs import checked_outputs
 from understudy.runtimes.safetensors_file import check_safetensors
 
@@ -60,6 +61,7 @@ class LoadedModel:
         draft_note: The same of drafts alone.
         precision: What it computes in; empty for a model on another server, which does not say.
         draft_precision: What it computes drafts in, where that is something else.
+        libraries: Modules that decide what it computes.
     """
 
     model: Model
@@ -70,6 +72,7 @@ class LoadedModel:
     draft_note: str = ""
     precision: str = "float32"
     draft_precision: str = ""
+    libraries: frozenset[str] = frozenset()
 
 
 def load_model(
@@ -103,6 +106,12 @@ def load_model(
     for weight in pack.manifest.weights:
         if weight.file.endswith(".safetensors"):
             check_safetensors(pack.folder / weight.file)
+    loaded = _by_kind(pack, device, precision, vram_bytes, allow_remote=allow_remote)
+    return replace(loaded, libraries=libraries_of(pack.manifest, pack.folder, loaded.device))
+
+
+def _by_kind(pack: PackFiles, device: str, precision: Precision, vram_bytes: int, *, allow_remote: bool) -> LoadedModel:
+    """The model in the runtime that its manifest names."""
     if pack.manifest.runtime.kind == "python":
         return _in_python(pack, device, vram_bytes)
     if pack.manifest.runtime.kind == "remote":

@@ -1,22 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What decides, beside pack and input, which bytes a model computes: processor, instruction set, GPU, runtimes."""
+"""What decides, beside pack and input, which bytes a model computes: processor, instruction set, GPU."""
 
 import ctypes
 import platform
-import sys
 from functools import cache
-from importlib import metadata
 from pathlib import Path
-
-_RUNTIMES = {
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "openvino": ("openvino",),
-    "torch": ("torch",),
-    "numpy": ("numpy",),
-    "cv2": ("opencv-python-headless", "opencv-python"),
-    "tritonclient": ("tritonclient",),
-}
-"""Module to the distributions that it may come from."""
 
 _X86 = (
     ("amx_tile", "amx"), ("avx512_bf16", "avx512_bf16"), ("avx512_vnni", "avx512_vnni"), ("avx512f", "avx512"),
@@ -39,21 +27,6 @@ def instructions() -> str:
     facts = _cpu_facts()
     flags = set((facts.get("flags", "") or facts.get("Features", "")).split())
     return next((name for flag, name in (*_X86, *_ARM) if flag in flags), platform.machine())
-
-
-def runtimes() -> dict[str, str]:
-    """Library to version of those that are in use in this process."""
-    return dict(found for module in _RUNTIMES if module in sys.modules and (found := _distribution(module)))
-
-
-@cache
-def _distribution(module: str) -> tuple[str, str] | None:
-    for name in _RUNTIMES[module]:
-        try:
-            return name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
 
 
 @cache

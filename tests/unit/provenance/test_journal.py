@@ -89,8 +89,7 @@ def hear(event):
 render_graph(load_graph(Path(sys.argv[1])), LocalEngine(device="cpu"), on_event=hear, witness=Recorder())
 """
 
-_TIMES = {"created", "updated", "started", "finished", "environments"}
-"""And what a process happens to have imported: a test's own has what other tests wanted, too."""
+_TIMES = {"created", "updated", "started", "finished"}
 
 
 def _record(job: Job) -> Any:
