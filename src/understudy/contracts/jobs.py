@@ -212,9 +212,11 @@ class RoleResult:
         pack: The pack that played, fully pinned.
         confidence: Mean confidence in 0-1, or None where the role has none.
         report: Facts worth keeping with the frame, JSON types only (device, seconds, held, method ...).
+        load_s: Seconds of the run that went into loading models: a fact of the process, not of the frame.
     """
 
     plates: Mapping[str, Plate]
     pack: PackPin
     confidence: float | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
+    load_s: float = 0.0

@@ -29,9 +29,6 @@ from understudy.runtimes.machine import gpu_name, instructions, processor
 from understudy.runtimes.providers import onnx_providers
 from understudy.runtimes.vram import gpu_index
 
-_WORTH_TELLING_S = 0.02
-"""To take a model that is in memory already is quicker than this."""
-
 
 class LocalEngine:
     """Runs role requests in this process.
@@ -126,7 +123,7 @@ class LocalEngine:
                     draft=request.params.draft,
                 )
                 result = run(request, tools, control)
-                return replace(result, report={**result.report, **tools.report()})
+                return replace(result, report={**result.report, **tools.report()}, load_s=tools.load_s)
         except MemoryError as error:
             size = max((f"{p.width}x{p.height}" for p in request.plates.values()), default="")
             raise MemoryBudgetError(
@@ -211,23 +208,22 @@ class _Tools:
         self._draft = draft
         self._packed: list[PackedModel] = []
         self._notes: list[str] = []
-        self._load_s = 0.0
+        self.load_s = 0.0
 
     def load(self, pin: PackPin, role: Role) -> PackedModel:
         began = perf_counter()
         resident = self._lease(pin, role)
-        self._load_s += perf_counter() - began
+        self.load_s += perf_counter() - began
         self._packed.append(resident.packed)
         self._notes += [note for note in (resident.note, resident.draft_note if self._draft else "") if note]
         packed, cancelled = resident.packed, self._control.cancelled
         return replace(packed, run=lambda tensors, call: packed.run(tensors, replace(call, cancelled=cancelled)))
 
     def report(self) -> dict[str, Any]:
-        """Where the models ran, on what, what a runtime has to say of it, and how long they took to load."""
+        """Where the models ran, on what, and what a runtime has to say of it."""
         devices = list(dict.fromkeys(packed.device for packed in self._packed))
         found = {"device": ", ".join(devices), "note": "; ".join(dict.fromkeys(self._notes))}
         report: dict[str, Any] = {name: text for name, text in found.items() if text}
-        report |= {"load_s": round(self._load_s, 3)} if self._load_s > _WORTH_TELLING_S else {}
         return report | ({"machine": self._machine(devices)} if devices else {})
 
     def _machine(self, devices: Sequence[str]) -> dict[str, Any]:

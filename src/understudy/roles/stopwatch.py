@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from understudy.contracts.engine import NO_CONTROL, Control, Engine, EngineInfo
 from understudy.contracts.jobs import RoleRequest, RoleResult
@@ -13,6 +13,9 @@ from understudy.contracts.workload import workload_of_request
 from understudy.roles.costs import Costs
 from understudy.roles.costs_file import CostsFile, default_costs_file
 from understudy.roles.engine import LocalEngine
+
+_WORTH_LEARNING_S = 0.02
+"""What takes less is no load: the model was there."""
 
 
 @dataclass(slots=True)
@@ -75,31 +78,20 @@ class Stopwatch:
         if self._pictures:
             self.took("disk", label, raw_bytes / 1e6, nbytes / 1e6)
 
-    def role_took(self, request: RoleRequest, result: RoleResult, seconds: float, load_s: float) -> None:
+    def role_took(self, request: RoleRequest, result: RoleResult, seconds: float) -> None:
         """Learns what a request took.
 
         Args:
             request: What was asked.
             result: The answer.
-            seconds: All of it.
-            load_s: Of these, to load models; they do not count for the role.
+            seconds: All of it; those to load models do not count for the role.
         """
         if self._costs is None or not self.times_roles:
             return
         device = result.report.get("device", "")
-        self._costs.observe(workload_of_request(request), result.pack, str(device), max(0.0, seconds - load_s))
-        if load_s:
-            self._costs.observe_other("load", result.pack.id, 1.0, load_s)
-
-
-def without_load(result: RoleResult) -> tuple[RoleResult, float]:
-    """A result that says nothing of the time it took to load models, and these seconds.
-
-    They are a fact of the process and not of the frame: records, which hold reports, say the same of the same work.
-    """
-    load_s = result.report.get("load_s", 0.0)
-    kept = {name: value for name, value in result.report.items() if name != "load_s"}
-    return replace(result, report=kept), load_s
+        self._costs.observe(workload_of_request(request), result.pack, str(device), max(0.0, seconds - result.load_s))
+        if result.load_s > _WORTH_LEARNING_S:
+            self._costs.observe_other("load", result.pack.id, 1.0, result.load_s)
 
 
 class TimedEngine:
@@ -125,8 +117,8 @@ class TimedEngine:
             UnderstudyError: Whatever the engine raises.
         """
         with self._stopwatch.span() as span:
-            result, load_s = without_load(self._engine.run(request, control))
-        self._stopwatch.role_took(request, result, span.seconds, load_s)
+            result = self._engine.run(request, control)
+        self._stopwatch.role_took(request, result, span.seconds)
         return result
 
     def close(self) -> None:

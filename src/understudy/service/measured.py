@@ -9,7 +9,6 @@ from dataclasses import replace
 from understudy.contracts.engine import Control, Engine
 from understudy.contracts.jobs import RoleRequest, RoleResult
 from understudy.contracts.workload import Workload, workload_of_request
-from understudy.roles.stopwatch import without_load
 from understudy.service.fair_order import Ticket
 from understudy.service.queue import Handle, JobQueue
 
@@ -52,8 +51,8 @@ def submit_request(
         control.check()
         began = time.monotonic()
         with running():
-            result, load_s = without_load(engine.run(request, control))
-        device, seconds = result.report.get("device"), time.monotonic() - began - load_s
+            result = engine.run(request, control)
+        device, seconds = result.report.get("device"), time.monotonic() - began - result.load_s
         queue.costs.observe(workload, result.pack, device if isinstance(device, str) else "", max(0.0, seconds))
         return result
 
