@@ -173,4 +173,5 @@ def _frame(picture: FloatImage, form: _Format) -> Any:
         dst_colorspace=_MATRIX,
         src_color_range=_FULL,
         dst_color_range=_VIDEO,
+        threads=1,  # several meet at the edges of their slices, and not alike each time
     )

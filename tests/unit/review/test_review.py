@@ -216,6 +216,16 @@ def test_a_movie_has_the_same_bytes_each_time(shot: Shot, tmp_path: Path, config
 
 
 @needs_av
+@pytest.mark.parametrize("kind", ["h264", "prores"])
+def test_a_frame_is_converted_alike_each_time(kind: movie_module.Kind) -> None:
+    random = np.random.default_rng(1)
+    for width in range(80, 150, 2):  # several threads differed at the edges of their slices, a few times in a hundred
+        picture = random.random((20, width, 3), np.float32)
+        made = {movie_module._frame(picture, movie_module._FORMATS[kind]).to_ndarray().tobytes() for _ in range(60)}
+        assert len(made) == 1, width
+
+
+@needs_av
 def test_an_unreadable_frame_leaves_no_movie(shot: Shot, tmp_path: Path, config: ColorConfig) -> None:
     shot.frames[3][1].write_bytes(b"no picture")
     with pytest.raises(UnreadableFileError):
