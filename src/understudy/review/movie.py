@@ -42,7 +42,14 @@ class _Format:
 
 _FORMATS: dict[Kind, _Format] = {
     # mpeg4 is no H.264, and plays nearly as widely: better than no movie where the FFmpeg has no encoder for it.
-    "h264": _Format(".mp4", ("libx264", "libopenh264", "mpeg4"), "rgb24", "yuv420p", {"crf": "18", "preset": "medium"}),
+    # With x264's mbtree the same frames gave other bytes now and then, in one thread too.
+    "h264": _Format(
+        ".mp4",
+        ("libx264", "libopenh264", "mpeg4"),
+        "rgb24",
+        "yuv420p",
+        {"crf": "18", "preset": "medium", "x264-params": "mbtree=0"},
+    ),
     "prores": _Format(".mov", ("prores_ks",), "rgb48le", "yuv422p10le", {"profile": "standard", "vendor": "apl0"}),
 }
 
